@@ -1,0 +1,104 @@
+/* evaluate.c - see evaluate.h */
+#include "cli/evaluate.h"
+
+#include "cli/cli.h"
+#include "pipeline/identity.h"
+#include "report/report.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+typedef struct open_run {
+    pie_registry *registry;
+    pie_config *config;
+} open_run;
+
+static void close_config(open_run *opened)
+{
+    pie_config_free(opened->config);
+    pie_registry_free(opened->registry);
+}
+
+static pie_status open_config(const pie_config_source *source, open_run *ret_opened)
+{
+    open_run opened = {0};
+    pie_status status = pie_cli_registry(&pie_log_stderr, &opened.registry);
+    if (status == PIE_OK)
+        status = pie_config_load(source, opened.registry, &pie_log_stderr, &opened.config);
+    if (status == PIE_OK)
+        *ret_opened = opened;
+    else
+        close_config(&opened);
+    return status;
+}
+
+pie_status pie_evaluate_plan(const pie_config_source *source, const pie_run_options *options,
+                             pie_run_summary *ret_summary)
+{
+    open_run opened;
+    pie_status status = open_config(source, &opened);
+    if (status != PIE_OK)
+        return status;
+    status = pie_run(opened.config, options, &pie_log_stderr, ret_summary);
+    close_config(&opened);
+    return status;
+}
+
+/* Build the report from the run folder and print it. */
+static int print_report(const pie_config *config, const char *out, bool json)
+{
+    const pie_log *log = &pie_log_stderr;
+    pie_store *store = NULL;
+    json_t *identity = NULL, *report = NULL;
+    pie_buf text = {0};
+    pie_status status = pie_store_open(out, false, log, &store);
+    if (status == PIE_OK)
+        status = pie_identity_read(out, log, &identity);
+    if (status == PIE_OK)
+        status = pie_report_build(store, config,
+                                  json_string_value(json_object_get(identity, "fingerprint")),
+                                  json_object_get(identity, "config"), log, &report);
+    if (status == PIE_OK)
+        status = pie_report_render(report, json ? PIE_REPORT_JSON : PIE_REPORT_TABLE, &text);
+    int code = pie_exit_of(status);
+    if (status == PIE_OK) {
+        code = pie_cli_print(pie_buf_text(&text));
+        if (json_array_size(json_object_get(report, "nondeterminism")) > 0)
+            code = PIE_EXIT_NONDETERMINISM;
+    }
+    pie_buf_free(&text);
+    json_decref(report);
+    json_decref(identity);
+    pie_store_close(store);
+    return code;
+}
+
+int pie_evaluate(const pie_config_source *source, const pie_run_options *options, bool json)
+{
+    open_run opened;
+    pie_run_summary summary = {0};
+    pie_status status = open_config(source, &opened);
+    if (status != PIE_OK)
+        return pie_exit_of(status);
+    status = pie_run(opened.config, options, &pie_log_stderr, &summary);
+    int code = pie_exit_of(status);
+    if (status == PIE_OK && summary.signal) {
+        pie_log_info(&pie_log_stderr,
+                     "stopped; what is measured is in %s, the same command goes on from there",
+                     options->out);
+        code = 128 + summary.signal;
+    } else if (status == PIE_OK && summary.n_rows == 0) {
+        pie_log_error(&pie_log_stderr, "nothing to measure: no row of the dataset was selected");
+        code = PIE_EXIT_NOTHING;
+    } else if (status == PIE_OK) {
+        code = print_report(opened.config, options->out, json);
+        if (summary.n_infra > 0)
+            code = pie_exit_worse(code, PIE_EXIT_INCOMPLETE);
+        if (summary.n_measured == 0)
+            code = pie_exit_worse(code, PIE_EXIT_NOTHING);
+        if (!json)
+            pie_log_info(&pie_log_stderr, "run folder: %s", options->out);
+    }
+    close_config(&opened);
+    return code;
+}
