@@ -1,4 +1,5 @@
-/* columns.c - adds up a matrix column by column, across the order in which it lies in memory. See rows.c. */
+/* columns.c - adds up a matrix column by column, across the order in which it lies in memory. See
+ * rows.c. */
 #include <stdio.h>
 
 enum { SIZE = 512, ROUNDS = 4 };

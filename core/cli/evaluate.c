@@ -49,7 +49,8 @@ static int print_report(const pie_config *config, const char *out, bool json)
 {
     const pie_log *log = &pie_log_stderr;
     pie_store *store = NULL;
-    json_t *identity = NULL, *report = NULL;
+    json_t *identity = NULL;
+    pie_report *report = NULL;
     pie_buf text = {0};
     pie_status status = pie_store_open(out, false, log, &store);
     if (status == PIE_OK)
@@ -63,11 +64,14 @@ static int print_report(const pie_config *config, const char *out, bool json)
     int code = pie_exit_of(status);
     if (status == PIE_OK) {
         code = pie_cli_print(pie_buf_text(&text));
-        if (json_array_size(json_object_get(report, "nondeterminism")) > 0)
-            code = PIE_EXIT_NONDETERMINISM;
+        const pie_report_state state = pie_report_get_state(report);
+        if (state.nondeterministic)
+            code = pie_exit_worse(code, PIE_EXIT_NONDETERMINISM);
+        if (state.crashed)
+            code = pie_exit_worse(code, PIE_EXIT_INSTALL);
     }
     pie_buf_free(&text);
-    json_decref(report);
+    pie_report_free(report);
     json_decref(identity);
     pie_store_close(store);
     return code;

@@ -37,11 +37,11 @@ static const pie_option top_options[] = {
 static const pie_option dataset_options[] = {
     {.name = "path",
      .type = PIE_OPTION_PATH,
-     .flags = PIE_OPTION_EXECUTION | PIE_OPTION_REQUIRED,
+     .flags = PIE_OPTION_EXECUTION,
      .help = "JSONL file with a row per slow program; its content is part of the fingerprint"},
     {.name = "tests",
      .type = PIE_OPTION_PATH,
-     .flags = PIE_OPTION_EXECUTION | PIE_OPTION_REQUIRED,
+     .flags = PIE_OPTION_EXECUTION,
      .help = "folder with PROBLEM/input.N.txt and output.N.txt"},
     {.name = "check",
      .type = PIE_OPTION_STRING,
@@ -201,7 +201,7 @@ typedef struct group_schema {
 /* In the order of the canonical form. The metrics are a list and stand apart. */
 enum { DATASET, PROMPT, SAMPLING, BACKEND, COMPILER, UARCH, METRICS, TOP, LIMITS, RUN, N_GROUPS };
 static const group_schema schema[N_GROUPS] = {
-    [DATASET] = {"dataset", dataset_options, NULL, true, true},
+    [DATASET] = {"dataset", dataset_options, NULL, true, false},
     [PROMPT] = {"prompt", prompt_options, PIE_KIND_PROMPT, false, false},
     [SAMPLING] = {"sampling", sampling_options, NULL, false, false},
     [BACKEND] = {"backend", backend_options, PIE_KIND_BACKEND, false, true},
@@ -464,6 +464,25 @@ static void load_tree(loader *load)
         fail(load, pie_tree_set(load->tree, *set, load->log));
 }
 
+/* Without a run over a dataset, the group may hold no more than the check. */
+static void check_dataset(loader *load, const config_setting_t *group)
+{
+    static const char *const needed[] = {"path", "tests"};
+    const pie_settings *dataset = load->config->groups[DATASET].core;
+    pie_place place;
+    if (!dataset || !group || !load->source->need_dataset)
+        return;
+    place_of(load, group, &place);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        const pie_setting *setting = pie_settings_get(dataset, needed[i]);
+        if (setting->is_set)
+            continue;
+        pie_log_error(load->log, "%s: dataset.%s is missing: %s", place.where, needed[i],
+                      setting->option->help);
+        fail(load, PIE_ERR_CONFIG);
+    }
+}
+
 /* Checks that need more than one key. */
 static void check_together(loader *load)
 {
@@ -527,6 +546,7 @@ pie_status pie_config_load(const pie_config_source *source, const pie_registry *
                           &load.config->groups[i]);
             }
         }
+        check_dataset(&load, config_setting_get_member(root, schema[DATASET].name));
         check_together(&load);
     }
     if (load.status == PIE_ERR_NOMEM)

@@ -80,8 +80,7 @@ typedef struct code_state {
     bool in_comment;   /* inside a block comment */
     bool in_head;      /* the text ended in the head of main */
     int64_t depth;     /* open braces */
-    span words[2];     /* the two identifiers before this point; the last one second */
-    bool word_is_last; /* nothing but blanks followed the last one */
+    span last_word;    /* right before this point, but for white space; empty = none */
     /* A `main` was seen and its parameter list is being read, or has just ended. */
     enum { MAIN_NONE, MAIN_NAMED, MAIN_PARAMETERS, MAIN_BODY } main;
     int64_t parentheses;
@@ -100,29 +99,28 @@ static void take_word(code_state *state, span word)
     if (state->main == MAIN_PARAMETERS && equals(word, "String")) {
         state->foreign_main = true;
         state->main = MAIN_NONE;
-    } else if (state->main ==
-               MAIN_BODY) { /* `main() try {`, `main(a) int a; {`, `main() noexcept {` */
-        state->has_main = true;
+    } else if (state->main == MAIN_BODY) {
+        /* `main() try {`, `main(n) int n; {` */
+        static const char *const words[] = {"try", "noexcept", "int", "char", NULL};
+        state->has_main = state->has_main || is_one_of(word, words);
         state->main = MAIN_NONE;
     } else if (state->main == MAIN_NAMED) {
         state->main = MAIN_NONE;
     }
     if (state->main == MAIN_NONE && equals(word, "main")) {
-        if (state->word_is_last && is_foreign_keyword(state->words[1])) {
+        if (is_foreign_keyword(state->last_word)) {
             state->foreign_main = true;
         } else {
             state->main = MAIN_NAMED;
-            state->main_has_type = state->word_is_last;
+            state->main_has_type = length(state->last_word) > 0;
         }
     }
-    state->words[0] = state->words[1];
-    state->words[1] = word;
-    state->word_is_last = true;
+    state->last_word = word;
 }
 
 static void take_sign(code_state *state, char c)
 {
-    state->word_is_last = false;
+    state->last_word = (span){NULL, NULL};
     if (c == '{')
         state->depth++;
     else if (c == '}')
@@ -278,15 +276,6 @@ static bool begins_code(span line)
     return line.at < line.end && is_in(line.end[-1], ";{})>,") && is_one_of(word, words);
 }
 
-/* Can this line stand behind the last closing brace of a program? @line is stripped. */
-static bool continues_code(span line)
-{
-    if (line.at == line.end)
-        return false;
-    return is_directive(line) || is_comment(line) || is_in(*line.at, "{}") ||
-           is_in(line.end[-1], ";{") || begins_code(line);
-}
-
 /* ---- candidates ------------------------------------------------------------------------------ */
 
 enum { /* from worst to best */
@@ -318,56 +307,74 @@ static void offer(search *found, candidate offered)
         found->best = offered;
 }
 
-/* From the first line of @text that begins code to the last one that belongs to it. False: no code.
- * Directives are the surest sign: when there are some, what stands before them is prose, but for
- * the comments right above. */
-static bool find_code(span text, span *ret_code, code_state *ret_state)
+/* Where the program in @text begins; NULL: there is no code. Directives are the surest sign: when
+ * there are some, what stands before them is prose, but for the comments and code right above. */
+static const char *find_start(span text)
 {
-    span rest = text, line, code = {NULL, NULL};
-    const char *comments = NULL, *first = NULL;
+    span rest = text, line;
+    const char *run = NULL, *first = NULL; /* of code so far; of the first such run */
     while (next_line(&rest, &line)) {
         const span bare = strip(line);
-        if (is_directive(bare)) {
-            first = comments ? comments : line.at;
-            break;
+        if (begins_code(bare)) {
+            run = run ? run : line.at;
+            if (is_directive(bare))
+                return run;
+            if (!first && !is_comment(bare))
+                first = run;
+        } else if (length(bare)) {
+            run = NULL;
         }
-        if (!first && begins_code(bare) && !is_comment(bare))
-            first = comments ? comments : line.at;
-        if (!is_comment(bare) && length(bare))
-            comments = NULL;
-        else if (is_comment(bare) && !comments)
-            comments = line.at;
     }
-    if (!first)
-        return false;
-    code.at = first;
-    code.end = first;
-    rest = (span){first, text.end};
-    code_state state = {0};
+    return first;
+}
+
+/* Reads the program at the start of @text and returns it without the prose that may follow: behind
+ * main, with all braces closed, @ends decides which line is the first that does not belong to it.
+ * What follows is not read, so that its apostrophes and braces count for nothing. */
+static span read_program(code_state *state, span text, bool (*ends)(span line, span rest))
+{
+    span rest = text, line, code = {text.at, text.at};
     while (next_line(&rest, &line)) {
-        const bool inside = state.depth > 0 || state.in_comment || !state.has_main;
+        const bool is_inside = state->depth > 0 || state->in_comment || !state->has_main;
         const span bare = strip(line);
-        if (!inside && !continues_code(bare))
-            continue; /* prose between or after: not read, so that its apostrophes and braces count
-                         for nothing; taken along only if code follows it */
-        const char *stop = lex(&state, (span){line.at, rest.at}, text.end);
+        if (!is_inside && length(bare) && ends(bare, rest))
+            break;
+        const char *stop = lex(state, (span){line.at, rest.at}, text.end);
         if (stop > rest.at) /* a raw string over several lines */
             rest.at = stop;
         if (length(bare))
             code.end = stop;
     }
-    finish(&state);
-    *ret_code = code;
-    *ret_state = state;
-    return true;
+    finish(state);
+    return code;
+}
+
+/* Outside fences, a line must look like code to belong to it. @line is stripped. */
+static bool ends_unfenced(span line, span rest)
+{
+    span next = {rest.at, rest.at};
+    if (is_directive(line) || is_comment(line) || begins_code(line) || is_in(*line.at, "{}") ||
+        is_in(line.end[-1], ";{"))
+        return false;
+    next_line(&rest, &next); /* the head of a function with a type of its own */
+    return !starts_with(strip(next), "{");
+}
+
+/* In a closed block all is code, unless the closing fence is that of a later block. */
+static bool ends_fenced(span line, span rest)
+{
+    (void)rest;
+    return !is_directive(line) && !is_comment(line) &&
+           (is_in(line.end[-1], ".:!?") || starts_with(line, "**") || starts_with(line, "##"));
 }
 
 static void offer_text(search *found, span text)
 {
-    span code;
-    code_state state;
-    if (!find_code(text, &code, &state))
+    code_state state = {0};
+    text.at = find_start(text);
+    if (!text.at)
         return;
+    const span code = read_program(&state, text, ends_unfenced);
     if (state.has_main) {
         const bool closed = is_complete(&state);
         const span all = strip(found->reply), bare = strip(code);
@@ -533,12 +540,7 @@ static void offer_block(search *found, const fence *open, const char *end, bool 
         return;
     }
     code_state state = {0};
-    if (is_closed) {
-        lex(&state, block, block.end);
-        finish(&state);
-    } else if (!find_code(block, &block, &state)) {
-        return;
-    }
+    block = read_program(&state, block, is_closed ? ends_fenced : ends_unfenced);
     if (state.has_main && !state.foreign_main) {
         const bool closed = is_closed || is_complete(&state);
         found->n_fenced++;

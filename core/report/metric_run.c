@@ -23,11 +23,11 @@ static const char *const step_names[] = {"create()", "outputs()",           "pro
                                          "total()",  "a bootstrap total()", "destroy()"};
 
 /* Where the report process is, for whoever finds it dead. In shared memory. */
-typedef struct marker {
+typedef struct report_marker {
     _Atomic uint32_t job; /* + 1; 0: in no metric */
     _Atomic uint32_t step;
     _Atomic uint64_t calls; /* grows with every call and every problem */
-} marker;
+} report_marker;
 
 /* ---- in the report process ------------------------------------------------------------------ */
 
@@ -47,31 +47,31 @@ typedef struct running {
     bool failed;
 } running;
 
-typedef struct child {
+typedef struct report_child {
     const pie_metric_job *jobs;
     size_t n_jobs;
     const bool *dropped; /* [n_jobs] */
     const pie_problem_source *source;
     const pie_log *log;
-    marker *marker;
+    report_marker *marker;
     running *running; /* [n_jobs] */
     json_t *failures;
     size_t n_resamples;
-} child;
+} report_child;
 
 static const char *job_id(const pie_metric_job *job)
 {
     return job->plugin ? job->plugin->id : job->choice->info->id;
 }
 
-static void enter(child *self, size_t job, uint32_t step)
+static void enter(report_child *self, size_t job, uint32_t step)
 {
     atomic_store(&self->marker->step, step);
     atomic_store(&self->marker->job, (uint32_t)job + 1);
     atomic_fetch_add(&self->marker->calls, 1);
 }
 
-static void leave(child *self)
+static void leave(report_child *self)
 {
     atomic_store(&self->marker->job, 0);
     atomic_fetch_add(&self->marker->calls, 1);
@@ -85,10 +85,10 @@ static pie_status add_failure(json_t *failures, const char *id, const char *what
     return failed ? PIE_ERR_NOMEM : PIE_OK;
 }
 
-static pie_status fail(child *self, size_t job, const char *format, ...)
+static pie_status fail(report_child *self, size_t job, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static pie_status fail(child *self, size_t job, const char *format, ...)
+static pie_status fail(report_child *self, size_t job, const char *format, ...)
 {
     pie_buf what = {0};
     va_list args;
@@ -102,7 +102,7 @@ static pie_status fail(child *self, size_t job, const char *format, ...)
     return status;
 }
 
-static pie_status create_metric(child *self, size_t i)
+static pie_status create_metric(report_child *self, size_t i)
 {
     const pie_metric_job *job = &self->jobs[i];
     running *metric = &self->running[i];
@@ -140,7 +140,7 @@ static pie_status create_metric(child *self, size_t i)
     return PIE_OK;
 }
 
-static pie_status reduce_problem(child *self, const pie_problem *problem, size_t position)
+static pie_status reduce_problem(report_child *self, const pie_problem *problem, size_t position)
 {
     pie_status status = PIE_OK;
     for (size_t i = 0; status == PIE_OK && i < self->n_jobs; i++) {
@@ -158,7 +158,7 @@ static pie_status reduce_problem(child *self, const pie_problem *problem, size_t
     return status;
 }
 
-static pie_status total_up(child *self)
+static pie_status total_up(report_child *self)
 {
     pie_status status = PIE_OK;
     for (size_t i = 0; status == PIE_OK && i < self->n_jobs; i++) {
@@ -176,7 +176,7 @@ static pie_status total_up(child *self)
 }
 
 /* Every metric on the same resamples. */
-static pie_status resample(child *self)
+static pie_status resample(report_child *self)
 {
     const size_t n_problems = self->source->n_problems;
     uint32_t *multiplicity = calloc(n_problems + 1, sizeof *multiplicity);
@@ -208,7 +208,7 @@ static json_t *number_json(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *interval_json(const child *self, running *metric, size_t output)
+static json_t *interval_json(const report_child *self, running *metric, size_t output)
 {
     double ends[2] = {NAN, NAN};
     if (metric->intervals)
@@ -226,7 +226,7 @@ static const char *direction_name(int32_t direction)
 }
 
 /* NULL: a text is missing or no UTF-8, or no memory. */
-static json_t *figure_json(const child *self, running *metric, size_t i)
+static json_t *figure_json(const report_child *self, running *metric, size_t i)
 {
     const pie_metric_output *output = &metric->outputs[i];
     return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:s,s:o,s:s}", "metric", metric->id, "name",
@@ -237,7 +237,7 @@ static json_t *figure_json(const child *self, running *metric, size_t i)
                      "rule", output->rule);
 }
 
-static pie_status summarize(child *self, json_t *summary)
+static pie_status summarize(report_child *self, json_t *summary)
 {
     pie_status status = PIE_OK;
     for (size_t i = 0; status == PIE_OK && i < self->n_jobs; i++) {
@@ -255,7 +255,7 @@ static pie_status summarize(child *self, json_t *summary)
     return status;
 }
 
-static void destroy_metrics(child *self)
+static void destroy_metrics(report_child *self)
 {
     for (size_t i = 0; i < self->n_jobs; i++) {
         running *metric = &self->running[i];
@@ -274,7 +274,7 @@ static void destroy_metrics(child *self)
 }
 
 /* Writes {"status", "summary", "failures"} to @fd. */
-static int child_main(child *self, int fd)
+static int child_main(report_child *self, int fd)
 {
     json_t *summary = json_array();
     self->failures = json_array();
@@ -320,7 +320,7 @@ static int64_t now_ms(void)
 }
 
 /* Everything that the child writes until it ends. PIE_ERR_LIMIT: nothing moved for @hang_ms. */
-static pie_status listen(int fd, marker *marker, int64_t hang_ms, pie_buf *answer)
+static pie_status listen(int fd, report_marker *marker, int64_t hang_ms, pie_buf *answer)
 {
     uint64_t seen = atomic_load(&marker->calls);
     int64_t since = now_ms();
@@ -349,7 +349,7 @@ static pie_status listen(int fd, marker *marker, int64_t hang_ms, pie_buf *answe
     }
 }
 
-static pie_status start_child(child *self, pid_t *ret_pid, int *ret_fd)
+static pie_status start_child(report_child *self, pid_t *ret_pid, int *ret_fd)
 {
     int fds[2];
     if (pipe(fds) != 0)
@@ -387,7 +387,7 @@ static pie_status take_answer(const pie_buf *text, json_t **ret_answer)
 }
 
 /* What the dead child was doing, into @failures; its metric is dropped from the next try. */
-static pie_status name_culprit(child *self, bool *dropped, bool hung, int exit_status,
+static pie_status name_culprit(report_child *self, bool *dropped, bool hung, int exit_status,
                                json_t *failures)
 {
     const uint32_t job = atomic_load(&self->marker->job), step = atomic_load(&self->marker->step);
@@ -411,11 +411,11 @@ static pie_status name_culprit(child *self, bool *dropped, bool hung, int exit_s
 }
 
 /* One try. PIE_ERR_AGAIN: a metric was dropped, try without it. */
-static pie_status try_once(child *self, bool *dropped, int64_t hang_ms, json_t *failures,
+static pie_status try_once(report_child *self, bool *dropped, int64_t hang_ms, json_t *failures,
                            json_t **ret_answer)
 {
-    pid_t pid;
-    int fd, exit_status = 0;
+    pid_t pid = -1;
+    int fd = -1, exit_status = 0;
     pie_buf text = {0};
     memset((void *)self->marker, 0, sizeof *self->marker);
     pie_status status = start_child(self, &pid, &fd);
@@ -446,17 +446,17 @@ pie_status pie_metrics_run(const pie_metric_job *jobs, size_t n_jobs,
 {
     json_t *failures = json_array(), *answer = NULL;
     bool *dropped = calloc(n_jobs + 1, sizeof *dropped);
-    marker *shared =
+    report_marker *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pie_status status = PIE_OK;
     if (!failures || !dropped || shared == MAP_FAILED)
         status = pie_log_nomem(log);
-    child child = {.jobs = jobs,
-                   .n_jobs = n_jobs,
-                   .dropped = dropped,
-                   .source = source,
-                   .log = log,
-                   .marker = shared};
+    report_child child = {.jobs = jobs,
+                          .n_jobs = n_jobs,
+                          .dropped = dropped,
+                          .source = source,
+                          .log = log,
+                          .marker = shared};
     if (status == PIE_OK)
         do
             status = try_once(&child, dropped, hang_ms, failures, &answer);

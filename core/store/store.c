@@ -20,6 +20,7 @@
 enum {
     CHECKSUM_BYTES = 17, /* TAB and 16 hex digits */
     RECORD_MAX_BYTES = 256 << 20,
+    SCAN_WINDOW_BYTES = 16 << 20,
     BLOB_MAX_BYTES = 1 << 30
 };
 
@@ -301,6 +302,7 @@ static pie_status scan_segment(pie_store *store, uint32_t segment, visit_functio
     if (text == MAP_FAILED)
         return pie_log_errno(store->log, path);
     madvise((void *)(uintptr_t)text, size, MADV_SEQUENTIAL);
+    size_t kept = 0; /* where the part begins that may be in memory */
     for (size_t at = 0; status == PIE_OK && at < size;) {
         const char *end = memchr(text + at, '\n', size - at);
         const size_t n = end ? (size_t)(end - (text + at)) : size - at;
@@ -312,6 +314,11 @@ static pie_status scan_segment(pie_store *store, uint32_t segment, visit_functio
             (*torn)++;
         }
         at += n + 1;
+        if (at - kept > SCAN_WINDOW_BYTES) { /* what is behind need not stay in memory */
+            const size_t behind = at / SCAN_WINDOW_BYTES * SCAN_WINDOW_BYTES;
+            madvise((void *)(uintptr_t)text, behind < size ? behind : size, MADV_DONTNEED);
+            kept = behind;
+        }
     }
     munmap((void *)(uintptr_t)text, size);
     return status;

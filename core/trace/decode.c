@@ -150,7 +150,7 @@ static uint8_t register_of(ZydisRegister zydis)
 {
     const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, zydis);
     const ZydisRegister reg = whole == ZYDIS_REGISTER_NONE ? zydis : whole;
-    const int id = ZydisRegisterGetId(reg);
+    const uint8_t id = (uint8_t)ZydisRegisterGetId(reg); /* not negative in the classes below */
     switch (ZydisRegisterGetClass(reg)) {
     case ZYDIS_REGCLASS_GPR64:
         return (uint8_t)(PIE_REG_GPR0 + id);
@@ -555,6 +555,33 @@ static bool is_one_access(const insn_view *view, const pie_mem *mem)
            !IS_ONE_OF(zydis->mnemonic, others);
 }
 
+static uint8_t branch_kind(const insn_view *view)
+{
+    const ZydisDecodedInstruction *zydis = &view->zydis;
+    const bool is_direct = zydis->operand_count > 0 &&
+                           view->zydis_operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+                           view->zydis_operands[0].imm.is_relative;
+    switch (zydis->meta.category) {
+    case ZYDIS_CATEGORY_COND_BR:
+        return is_direct ? PIE_BRANCH_CONDITIONAL : PIE_BRANCH_NONE; /* xend, xtest.. */
+    case ZYDIS_CATEGORY_UNCOND_BR:
+        if (zydis->mnemonic != M(JMP))
+            return PIE_BRANCH_NONE;
+        return is_direct ? PIE_BRANCH_JUMP : PIE_BRANCH_INDIRECT;
+    case ZYDIS_CATEGORY_CALL:
+        return is_direct ? PIE_BRANCH_CALL : PIE_BRANCH_CALL_INDIRECT;
+    case ZYDIS_CATEGORY_RET:
+    case ZYDIS_CATEGORY_SYSRET:
+        return PIE_BRANCH_RETURN;
+    case ZYDIS_CATEGORY_SYSCALL:
+        return PIE_BRANCH_SYSCALL;
+    case ZYDIS_CATEGORY_INTERRUPT:
+        return zydis->mnemonic == M(INT) ? PIE_BRANCH_SYSCALL : PIE_BRANCH_NONE;
+    default:
+        return PIE_BRANCH_NONE;
+    }
+}
+
 static bool names_memory(const insn_view *view)
 {
     for (unsigned i = 0; i < view->zydis.operand_count; i++)
@@ -574,6 +601,7 @@ void pie_decode_slots(pie_decoder *decoder, const uint8_t *bytes, size_t n_bytes
     }
     slots.length = view->zydis.length;
     slots.is_rep = view->is_rep;
+    slots.branch = branch_kind(view);
     if (!names_memory(view)) { /* most instructions; saves half of our time */
         *ret_slots = slots;
         return;
@@ -971,33 +999,6 @@ static void describe_form(insn_view *view)
 }
 
 /* ---- one instruction: the rest -------------------------------------------------------------- */
-
-static uint8_t branch_kind(const insn_view *view)
-{
-    const ZydisDecodedInstruction *zydis = &view->zydis;
-    const bool is_direct = zydis->operand_count > 0 &&
-                           view->zydis_operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-                           view->zydis_operands[0].imm.is_relative;
-    switch (zydis->meta.category) {
-    case ZYDIS_CATEGORY_COND_BR:
-        return is_direct ? PIE_BRANCH_CONDITIONAL : PIE_BRANCH_NONE; /* xend, xtest.. */
-    case ZYDIS_CATEGORY_UNCOND_BR:
-        if (zydis->mnemonic != M(JMP))
-            return PIE_BRANCH_NONE;
-        return is_direct ? PIE_BRANCH_JUMP : PIE_BRANCH_INDIRECT;
-    case ZYDIS_CATEGORY_CALL:
-        return is_direct ? PIE_BRANCH_CALL : PIE_BRANCH_CALL_INDIRECT;
-    case ZYDIS_CATEGORY_RET:
-    case ZYDIS_CATEGORY_SYSRET:
-        return PIE_BRANCH_RETURN;
-    case ZYDIS_CATEGORY_SYSCALL:
-        return PIE_BRANCH_SYSCALL;
-    case ZYDIS_CATEGORY_INTERRUPT:
-        return zydis->mnemonic == M(INT) ? PIE_BRANCH_SYSCALL : PIE_BRANCH_NONE;
-    default:
-        return PIE_BRANCH_NONE;
-    }
-}
 
 static bool is_serialising(ZydisMnemonic mnemonic)
 {

@@ -47,6 +47,7 @@ typedef struct pie_insn_slots {
     uint16_t n_elements;/* COUNTED: address words behind the count */
     uint16_t base_offset;/* COUNTED xsave, xrstor: subtract from the first address seen to get the
                            operand's address */
+    uint8_t branch;     /* PIE_BRANCH_* */
 } pie_insn_slots;
 void pie_decode_slots(pie_decoder *decoder, const uint8_t *bytes, size_t n_bytes, pie_insn_slots *ret_slots);
 

@@ -53,7 +53,7 @@ size_t pie_utf8_span(const char *text, size_t n_bytes)
                             : lead >= 0xe0 && lead < 0xf0 ? 2
                             : lead >= 0xf0 && lead < 0xf5 ? 3
                                                           : 9;
-        if (more >= n_bytes - i)
+        if (more > 3 || more >= n_bytes - i)
             return i;
         for (size_t k = 1; k <= more; k++)
             if ((at[i + k] & 0xc0) != 0x80)

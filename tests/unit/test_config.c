@@ -458,6 +458,22 @@ static void sets_reach_every_place(void **state)
     pie_config_free(config);
 }
 
+static void a_config_without_a_dataset_may_say_how_to_check(void **state)
+{
+    (void)state;
+    pie_config *config = NULL;
+    const pie_config_source source = {.text = "dataset = { check = \"exact\"; };"};
+    assert_int_equal(pie_config_load(&source, registry, &out.log, &config), PIE_OK);
+    char *text = pie_config_text(config);
+    pie_config *again = NULL;
+    const pie_config_source written = {.text = text};
+    assert_int_equal(pie_config_load(&written, registry, &out.log, &again), PIE_OK);
+    assert_same_json(config, again, PIE_CONFIG_ALL);
+    free(text);
+    pie_config_free(config);
+    pie_config_free(again);
+}
+
 static void bad_sets_are_refused(void **state)
 {
     (void)state;
@@ -708,6 +724,7 @@ int main(void)
         cmocka_unit_test(all_problems_are_reported_at_once),
         cmocka_unit_test(checks_that_need_two_keys),
         cmocka_unit_test(sets_reach_every_place),
+        cmocka_unit_test(a_config_without_a_dataset_may_say_how_to_check),
         cmocka_unit_test(bad_sets_are_refused),
         cmocka_unit_test(includes_are_relative_to_their_file),
         cmocka_unit_test(files_that_are_no_configs_are_refused),

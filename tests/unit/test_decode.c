@@ -458,6 +458,8 @@ static void tells_branches_and_their_targets(void **state)
         {"e800000000", PIE_BRANCH_CALL, ADDRESS + 5},
         {"ffd0", PIE_BRANCH_CALL_INDIRECT, 0},
         {"ff13", PIE_BRANCH_CALL_INDIRECT, 0},
+        {"66e91000", PIE_BRANCH_JUMP, ADDRESS + 20},         /* as AMD and qemu */
+        {"666648e810000000", PIE_BRANCH_CALL, ADDRESS + 24}, /* as linkers pad calls */
         {"c3", PIE_BRANCH_RETURN, 0},
         {"f3c3", PIE_BRANCH_RETURN, 0},
         {"c20800", PIE_BRANCH_RETURN, 0},
@@ -636,6 +638,7 @@ static void assert_slots_agree(pie_decoder *decoder, const pie_block *block)
             continue;
         }
         assert_int_equal(slots.length, insn.length);
+        assert_int_equal(slots.branch, insn.branch);
         assert_int_equal(slots.is_rep, (insn.flags & PIE_INSN_REP) != 0);
         unsigned n_slots = 0;
         unsigned mode = PIE_SLOTS_NONE;

@@ -586,6 +586,7 @@ static void utf8_is_checked_exactly(void **state)
                  {"\xed\xa0\x80", 0},
                  {"\xf4\x90\x80\x80", 0},
                  {"\xe2\x82", 0},
+                 {"a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", 1},
                  {"ab\xc3", 2},
                  {"", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

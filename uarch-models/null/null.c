@@ -21,13 +21,21 @@ typedef struct totals {
     uint64_t instructions, branches, loads, stores;
 } totals;
 
-/* What is kept of one block description. The hot loop reads @whole and @n_counted, no more. */
+/* A memory operand whose number of accesses only the stream knows: its first slot holds the number.
+ */
+typedef struct counted {
+    uint32_t insn, slot;
+    uint8_t is_load, is_store;
+} counted;
+
+/* What is kept of one block description. The hot loop reads @whole and @is_plain, no more. */
 typedef struct block {
-    totals whole; /* of the whole block; of one iteration for a repeated string instruction */
-    uint32_t n_insns;
-    uint32_t n_counted; /* operands with a run-time number of accesses, see below */
-    pie_block *detail;  /* the description itself, owned: for CUT, COUNTED operands and profiles */
-    uint64_t *executions; /* [n_insns], only when a profile is wanted */
+    totals whole;     /* of the whole block; of one iteration for a repeated string instruction */
+    int32_t is_plain; /* @whole says it all: no counted operands, no profile */
+    uint32_t n_insns, n_counted;
+    counted *counted;     /* [n_counted], owned */
+    uint64_t *executions; /* [n_insns], owned, only when a profile is wanted */
+    pie_block *detail;    /* the description itself, owned: for CUT and copy() */
 } block;
 
 typedef struct null {
@@ -52,15 +60,20 @@ static const pie_counter null_counters[] = {
 
 /* ---- an instance ---- */
 
+static void free_block(block *entry)
+{
+    free(entry->counted);
+    free(entry->executions);
+    free(entry->detail);
+}
+
 static void null_destroy(void *instance)
 {
     null *self = instance;
     if (!self)
         return;
-    for (size_t i = 0; i < self->n_blocks; i++) {
-        free(self->blocks[i].detail);
-        free(self->blocks[i].executions);
-    }
+    for (size_t i = 0; i < self->n_blocks; i++)
+        free_block(&self->blocks[i]);
     free(self->blocks);
     free(self);
 }
@@ -82,24 +95,39 @@ static pie_status null_create(const pie_host *host, const pie_uarch_setup *setup
 
 /* ---- what a block adds: worked out once, when it is described ---- */
 
-/* Does memory operand @mem access memory a number of times that only the stream knows? Its first
- * slot then holds that number; all others access exactly once. */
-static int is_counted(const pie_mem *mem)
-{
-    return (mem->flags & PIE_MEM_COUNTED) != 0;
-}
-
+/* All but the operands that are counted at run time. */
 static void add_insn(totals *sum, const pie_block *detail, const pie_insn *insn)
 {
     sum->instructions++;
     sum->branches += insn->branch != PIE_BRANCH_NONE && insn->branch != PIE_BRANCH_SYSCALL;
     for (size_t i = 0; i < insn->n_mems; i++) {
         const pie_mem *mem = pie_block_mem(detail, insn, i);
-        if (mem->n_slots == 0 || is_counted(mem))
+        if (mem->n_slots == 0 || mem->flags & PIE_MEM_COUNTED)
             continue;
         sum->loads += (mem->flags & PIE_MEM_READ) != 0;
         sum->stores += (mem->flags & PIE_MEM_WRITE) != 0;
     }
+}
+
+/* Writes the counted operands of a block to @ret_list unless it is NULL; returns how many. */
+static uint32_t list_counted(const pie_block *detail, counted *ret_list)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < detail->n_insns; i++) {
+        const pie_insn *insn = pie_block_insn(detail, i);
+        for (size_t k = 0; k < insn->n_mems; k++) {
+            const pie_mem *mem = pie_block_mem(detail, insn, k);
+            if (!(mem->flags & PIE_MEM_COUNTED))
+                continue;
+            if (ret_list)
+                ret_list[n] = (counted){.insn = i,
+                                        .slot = mem->first_slot,
+                                        .is_load = (mem->flags & PIE_MEM_READ) != 0,
+                                        .is_store = (mem->flags & PIE_MEM_WRITE) != 0};
+            n++;
+        }
+    }
+    return n;
 }
 
 /* Room for block @id. Ids are never reused, so a block that is there stays as it is. */
@@ -125,22 +153,20 @@ static pie_status describe(null *self, const pie_block *description)
     block *entry = &self->blocks[description->id];
     if (entry->detail)
         return PIE_OK; /* known already, from copy() */
-    block fresh = {.n_insns = description->n_insns};
+    block fresh = {.n_insns = description->n_insns, .n_counted = list_counted(description, NULL)};
+    fresh.is_plain = fresh.n_counted == 0 && !self->with_profile;
     fresh.detail = malloc(description->size);
+    fresh.counted = calloc(fresh.n_counted + 1, sizeof *fresh.counted);
     if (self->with_profile)
         fresh.executions = calloc(fresh.n_insns, sizeof *fresh.executions);
-    if (!fresh.detail || (self->with_profile && !fresh.executions)) {
-        free(fresh.detail);
-        free(fresh.executions);
+    if (!fresh.detail || !fresh.counted || (self->with_profile && !fresh.executions)) {
+        free_block(&fresh);
         return PIE_ERR_NOMEM;
     }
     memcpy(fresh.detail, description, description->size); /* the stream's memory is the caller's */
-    for (size_t i = 0; i < fresh.n_insns; i++) {
-        const pie_insn *insn = pie_block_insn(fresh.detail, i);
-        add_insn(&fresh.whole, fresh.detail, insn);
-        for (size_t k = 0; k < insn->n_mems; k++)
-            fresh.n_counted += is_counted(pie_block_mem(fresh.detail, insn, k)) != 0;
-    }
+    list_counted(fresh.detail, fresh.counted);
+    for (size_t i = 0; i < fresh.n_insns; i++)
+        add_insn(&fresh.whole, fresh.detail, pie_block_insn(fresh.detail, i));
     *entry = fresh;
     return PIE_OK;
 }
@@ -155,34 +181,18 @@ static void add(totals *sum, const totals *more)
     sum->stores += more->stores;
 }
 
-/* COUNTED operands of the first @n_insns instructions: those that accessed memory at all. */
-static void add_counted(null *self, const block *entry, size_t n_insns, const uint64_t *slots)
+/* What @whole does not say about the first @n_insns instructions. */
+static void add_rest(null *self, block *entry, size_t n_insns, const uint64_t *slots)
 {
-    for (size_t i = 0; i < n_insns; i++) {
-        const pie_insn *insn = pie_block_insn(entry->detail, i);
-        for (size_t k = 0; k < insn->n_mems; k++) {
-            const pie_mem *mem = pie_block_mem(entry->detail, insn, k);
-            if (!is_counted(mem) || slots[mem->first_slot] == 0)
-                continue;
-            self->sum.loads += (mem->flags & PIE_MEM_READ) != 0;
-            self->sum.stores += (mem->flags & PIE_MEM_WRITE) != 0;
-        }
+    for (size_t i = 0; i < entry->n_counted && entry->counted[i].insn < n_insns; i++) {
+        const counted *operand = &entry->counted[i];
+        if (slots[operand->slot] == 0)
+            continue; /* masked out entirely */
+        self->sum.loads += operand->is_load;
+        self->sum.stores += operand->is_store;
     }
-}
-
-static void count_executions(block *entry, size_t n_insns)
-{
-    for (size_t i = 0; i < n_insns; i++)
+    for (size_t i = 0; entry->executions && i < n_insns; i++)
         entry->executions[i]++;
-}
-
-/* What most blocks do not need: operands counted at run time, and the profile. */
-static void run_block_slowly(null *self, block *entry, const uint64_t *slots)
-{
-    if (entry->n_counted)
-        add_counted(self, entry, entry->n_insns, slots);
-    if (entry->executions)
-        count_executions(entry, entry->n_insns);
 }
 
 /* The first @n_insns instructions of a block; the next one did not complete. */
@@ -190,10 +200,7 @@ static void run_cut(null *self, block *entry, size_t n_insns, const uint64_t *sl
 {
     for (size_t i = 0; i < n_insns; i++)
         add_insn(&self->sum, entry->detail, pie_block_insn(entry->detail, i));
-    if (entry->n_counted)
-        add_counted(self, entry, n_insns, slots);
-    if (entry->executions)
-        count_executions(entry, n_insns);
+    add_rest(self, entry, n_insns, slots);
 }
 
 /* A repeated string instruction: one instruction, its operands once per iteration. */
@@ -203,15 +210,16 @@ static void run_rep(null *self, block *entry, uint64_t iterations)
     self->sum.loads += entry->whole.loads * iterations;
     self->sum.stores += entry->whole.stores * iterations;
     if (entry->executions)
-        count_executions(entry, 1);
+        entry->executions[0]++;
 }
 
 static void take_event(null *self, uint32_t type, const uint64_t *words)
 {
+    enum { WRITE = 1, WRITEV = 20 }; /* numbers of x86-64 Linux */
     if (type != PIE_EVENT_SYSCALL)
         return; /* memory and signals cost nothing here */
     self->syscalls++;
-    self->write_calls += words[3] > 0; /* header, number, bytes in, bytes out */
+    self->write_calls += words[1] == WRITE || words[1] == WRITEV;
 }
 
 /* The hot path. Block records are nearly all there is, so they come first and touch one table
@@ -229,8 +237,8 @@ static pie_status null_consume(void *instance, const uint64_t *words, size_t n_w
         case PIE_RECORD_BLOCK: {
             block *entry = &self->blocks[argument]; /* known: the core checks every id */
             add(&self->sum, &entry->whole);
-            if (entry->n_counted || entry->executions)
-                run_block_slowly(self, entry, at + 1);
+            if (!entry->is_plain)
+                add_rest(self, entry, entry->n_insns, at + 1);
             break;
         }
         case PIE_RECORD_CUT:

@@ -138,6 +138,15 @@ INTERPOSE void *mremap(void *address, size_t n_old, size_t n_new, int flags, ...
     return (void *)syscall(SYS_mremap, address, n_old, n_new, flags, to);
 }
 
+/* qemu gives pages of guest code the guest's own protection, less PROT_WRITE, to notice when code
+ * changes. The host never executes them, and the filter lets nothing become executable. */
+INTERPOSE int mprotect(void *address, size_t n_bytes, int protection)
+{
+    if ((uintptr_t)address < PIE_GUEST_ADDRESS_LIMIT)
+        protection &= ~PROT_EXEC;
+    return (int)syscall(SYS_mprotect, address, n_bytes, protection);
+}
+
 /* ---- signals ---- */
 
 typedef int (*sigaction_function)(int, const struct sigaction *, struct sigaction *);

@@ -1,0 +1,6 @@
+# Dies of a jump to nowhere.
+    .include "guest.inc"
+    START
+    mov eax, 64
+    push rax
+    jmp rax
