@@ -40,9 +40,9 @@ static pie_status best_at_k_create(const pie_host *host, int64_t max_samples, vo
             figures_add(&self->figures, name, "Speedup", self->k[i], "ratio", PIE_HIGHER_IS_BETTER,
                         "Mean over dataset rows of the expected greatest speedup of %lld answers "
                         "drawn from the row's n without replacement: unbiased, whatever their "
-                        "order. An answer that is not correct, cut by the cycle budget, or whose "
-                        "source was not measured, counts as 1, and so does a slower one. Given "
-                        "only when every row has n >= %lld.",
+                        "order. 1 stands for an answer that is slower, not correct, or cut by the "
+                        "cycle budget, and where the source was not measured. Given only when "
+                        "every row has n >= %lld.",
                         (long long)self->k[i], (long long)self->k[i]);
         }
         *ret_self = self;
@@ -77,9 +77,12 @@ static int descending(const void *a, const void *b)
  * since the binomials overflow. */
 static double expected_best(const double *speedups, int64_t n, int64_t k)
 {
-    double chance = (double)k / (double)n, sum = 0;
+    double chance = (double)k / (double)n, sum = 0, lost = 0;
     for (int64_t i = 1; i <= n - k + 1; i++) {
-        sum += chance * speedups[i - 1];
+        /* Kahan: all terms are positive, and 100,000 of them must not lose digits */
+        const double term = chance * speedups[i - 1] - lost, next = sum + term;
+        lost = (next - sum) - term;
+        sum = next;
         if (i < n)
             chance *= (double)(n - i - k + 1) / (double)(n - i);
     }

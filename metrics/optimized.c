@@ -55,9 +55,9 @@ static void optimized_describe(optimized *self)
             if (t > 0)
                 snprintf(column, sizeof column, "%%Opt %.6g", self->thresholds[t]);
             figures_add(&self->figures, line->name, column, line->k, "%", PIE_HIGHER_IS_BETTER,
-                        "Share of %s where source cycles / cycles of %s >= %.6g. A row without a "
-                        "correct program, cut by the cycle budget, or whose source was not "
-                        "measured, is not optimized.",
+                        "Share of %s where source cycles / cycles of %s >= %.6g. Not so where "
+                        "no program is correct, where the cycle budget cut it, or where the source "
+                        "was not measured.",
                         line_rows(line), line->who, self->thresholds[t]);
         }
     }

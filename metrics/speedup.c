@@ -58,8 +58,8 @@ static void speedup_describe(speedup *self)
         const table_line *line = &self->lines.items[i];
         const char *rest =
             line_clamps(line)
-                ? "never below 1: a row without a correct program, cut by the cycle budget, or "
-                  "whose source was not measured, counts as 1"
+                ? "never below 1, which also stands where no program is correct, where the cycle "
+                  "budget cut it, or where the source was not measured"
                 : "not clamped; a target that failed counts as 1, a row whose source or target was "
                   "not measured is left out";
         if (self->arithmetic)

@@ -78,14 +78,37 @@ bool pie_cli_number(const char *text, int64_t *ret_number)
     return *text != '\0';
 }
 
-pie_status pie_cli_registry(const pie_log *log, pie_registry **ret_registry)
+/* @source NULL: no folders of a config. */
+static pie_status open_registry(const pie_config_source *source, const pie_log *log,
+                                pie_registry **ret_registry)
 {
     pie_registry *registry = NULL;
     pie_status status = pie_registry_new(log, &registry);
     if (status == PIE_OK)
         status = pie_registry_add_standard_folders(registry);
+    if (status == PIE_OK && source)
+        status = pie_config_add_plugin_folders(source, registry, log);
     if (status == PIE_OK)
         status = pie_registry_scan(registry);
+    if (status == PIE_OK)
+        *ret_registry = registry;
+    else
+        pie_registry_free(registry);
+    return status;
+}
+
+pie_status pie_cli_registry(const pie_log *log, pie_registry **ret_registry)
+{
+    return open_registry(NULL, log, ret_registry);
+}
+
+pie_status pie_cli_config(const pie_config_source *source, const pie_log *log,
+                          pie_registry **ret_registry, pie_config **ret_config)
+{
+    pie_registry *registry = NULL;
+    pie_status status = open_registry(source, log, &registry);
+    if (status == PIE_OK)
+        status = pie_config_load(source, registry, log, ret_config);
     if (status == PIE_OK)
         *ret_registry = registry;
     else

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "registry/registry.h"
 
 /* Exit codes: a public contract. Several at once: the first of 6 4 5 3 1. */
@@ -41,6 +42,10 @@ int pie_cli_usage(const char *command, const char *format, ...)
 bool pie_cli_number(const char *text, int64_t *ret_number);
 /* Registry over the standard folders, scanned; on failure logs and returns a status. */
 pie_status pie_cli_registry(const pie_log *log, pie_registry **ret_registry);
+/* The same with the folders that the config names, and the config checked against it. On failure both
+ * are NULL. */
+pie_status pie_cli_config(const pie_config_source *source, const pie_log *log,
+                          pie_registry **ret_registry, pie_config **ret_config);
 
 pie_command_run pie_cli_run, pie_cli_stat, pie_cli_try, pie_cli_report, pie_cli_show,
     pie_cli_dataset, pie_cli_plugin, pie_cli_doctor;

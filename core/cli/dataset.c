@@ -119,6 +119,7 @@ typedef struct check_command {
     char *out_temporary;
     json_t *findings;
     size_t n_rows, n_usable, counts[N_FINDINGS];
+    size_t line; /* at which the check is */
     struct timespec start;
     int64_t shown_ms;
     bool is_terminal, line_shown;
@@ -446,8 +447,9 @@ static void show_progress(check_command *self)
         return;
     self->shown_ms = ms;
     hide_progress(self);
-    fprintf(stderr, "%zu rows checked, %zu usable, %.1f rows/s%s", self->n_rows, self->n_usable,
-            1e3 * (double)self->n_rows / (double)ms, self->is_terminal ? "" : "\n");
+    fprintf(stderr, "%zu rows checked, %zu usable, %.2f rows/s, at line %zu%s", self->n_rows,
+            self->n_usable, 1e3 * (double)self->n_rows / (double)ms, self->line,
+            self->is_terminal ? "" : "\n");
     self->line_shown = self->is_terminal;
 }
 
@@ -624,13 +626,13 @@ static pie_status check_rows(check_command *self)
     pie_status status = pie_dataset_open(self->path, &log, &dataset);
     while (status == PIE_OK && (self->limit < 0 || self->n_rows < (size_t)self->limit)) {
         status = pie_dataset_next(dataset, &row);
+        self->line = pie_dataset_line(dataset);
         if (status == PIE_ERR_DATA) {
             char place[4096]; /* that the reader puts in front */
-            const size_t line = pie_dataset_line(dataset);
-            const int n = snprintf(place, sizeof place, "%s:%zu: ", self->path, line);
+            const int n = snprintf(place, sizeof place, "%s:%zu: ", self->path, self->line);
             const bool has_place = strncmp(self->message, place, (size_t)n) == 0;
-            status =
-                report(self, line, NULL, FINDING_MALFORMED, self->message + (has_place ? n : 0));
+            status = report(self, self->line, NULL, FINDING_MALFORMED,
+                            self->message + (has_place ? n : 0));
         } else if (status == PIE_OK) {
             status = check_row(self, row);
         } else if (status != PIE_ERR_AGAIN) {

@@ -22,13 +22,10 @@ static void close_config(open_run *opened)
 static pie_status open_config(const pie_config_source *source, open_run *ret_opened)
 {
     open_run opened = {0};
-    pie_status status = pie_cli_registry(&pie_log_stderr, &opened.registry);
-    if (status == PIE_OK)
-        status = pie_config_load(source, opened.registry, &pie_log_stderr, &opened.config);
+    const pie_status status =
+        pie_cli_config(source, &pie_log_stderr, &opened.registry, &opened.config);
     if (status == PIE_OK)
         *ret_opened = opened;
-    else
-        close_config(&opened);
     return status;
 }
 

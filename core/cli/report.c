@@ -53,11 +53,9 @@ static pie_status build(const char *run, pie_report **ret_report)
         status = pie_store_open(run, false, log, &store);
     if (status == PIE_OK)
         status = pie_identity_read(run, log, &identity);
-    if (status == PIE_OK)
-        status = pie_cli_registry(log, &registry);
     const pie_config_source source = {.path = config_path, .read_only = true};
     if (status == PIE_OK)
-        status = pie_config_load(&source, registry, log, &config);
+        status = pie_cli_config(&source, log, &registry, &config);
     if (status == PIE_OK)
         status = pie_report_build(store, config,
                                   json_string_value(json_object_get(identity, "fingerprint")),

@@ -309,9 +309,7 @@ static pie_status run_all(stat_command *self)
 {
     pie_registry *registry = NULL;
     const pie_config_source source = {.sets = self->sets};
-    pie_status status = pie_cli_registry(&pie_log_stderr, &registry);
-    if (status == PIE_OK)
-        status = pie_config_load(&source, registry, &pie_log_stderr, &self->config);
+    pie_status status = pie_cli_config(&source, &pie_log_stderr, &registry, &self->config);
     if (status == PIE_OK)
         status = read_input(self);
     if (status == PIE_OK && !pie_guest_engine_version(&pie_log_stderr))

@@ -376,7 +376,7 @@ static pie_status fill_value(const context *in, slot *value, const config_settin
 }
 
 pie_status pie_settings_assign(pie_settings *settings, const pie_option *option,
-                               const config_setting_t *setting, const pie_place *place,
+                               const config_setting_t *written, const pie_place *place,
                                const char *folder, const pie_log *log)
 {
     const context in = {place->where, place->folder, folder, place->raw, log};
@@ -390,7 +390,7 @@ pie_status pie_settings_assign(pie_settings *settings, const pie_option *option,
         return PIE_ERR_CONFIG;
     }
     slot fresh = {.setting.option = option};
-    pie_status status = fill_value(&in, &fresh, setting);
+    pie_status status = fill_value(&in, &fresh, written);
     if (status == PIE_OK)
         status = seal(&fresh, false, place->where);
     if (status == PIE_OK) {

@@ -39,6 +39,6 @@ json_t *pie_settings_json(const pie_settings *settings, bool all);
 /* Host table for an instance of the plugin called @short_name. Both borrowed. Freed after destroy(). */
 pie_status pie_host_new(const pie_settings *settings, const char *short_name, const pie_log *log,
                         pie_host **ret_host);
-void pie_host_free(pie_host *host);
+void pie_host_free(pie_host *table);
 
 #endif

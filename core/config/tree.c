@@ -665,7 +665,7 @@ static config_setting_t *descend(config_setting_t *at, const char *name, const c
     config_setting_t *next = NULL;
     if (config_setting_type(at) == CONFIG_TYPE_LIST) {
         const int n = config_setting_length(at);
-        const int index = is_number ? atoi(name) : -1;
+        const int index = is_number ? (int)strtol(name, NULL, 10) : -1;
         if (index < 0 || index > n || index >= MAX_MEMBERS) {
             pie_log_error(log, "--set %s: '%s' stands for an item of a list: a number from 0 to %d",
                           path, name, n);

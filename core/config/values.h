@@ -15,11 +15,11 @@ void pie_settings_free(pie_settings *settings);
 
 const pie_option *pie_option_find(const pie_option *options, const char *name);
 
-/* Give @option the value of @value. @folder: of the main config; a path below it is recorded
+/* Give @option the value of @written. @folder: of the main config; a path below it is recorded
  * relative to it, so that it does not matter which included file, or --set, named it.
  * PIE_ERR_CONFIG: logged with file:line. */
 pie_status pie_settings_assign(pie_settings *settings, const pie_option *option,
-                               const config_setting_t *value, const pie_place *place,
+                               const config_setting_t *written, const pie_place *place,
                                const char *folder, const pie_log *log);
 
 /* Complain about each required option that was not written. @group: "backend". */

@@ -158,7 +158,9 @@ static pie_status start_processes(pie_coordinator *self)
     if (self->signal_fd < 0)
         return pie_log_errno(self->log, "signalfd");
     const int64_t jobs = pie_settings_int(pie_config_group(self->config, "run"), "jobs");
-    const size_t wanted = jobs < 1 ? 1 : jobs > WORKERS_MAX ? WORKERS_MAX : (size_t)jobs;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    const int64_t asked = jobs > 0 ? jobs : online;
+    const size_t wanted = asked < 1 ? 1 : asked > WORKERS_MAX ? WORKERS_MAX : (size_t)asked;
     self->workers = calloc(wanted, sizeof *self->workers);
     if (!self->workers)
         return pie_coordinator_nomem(self);

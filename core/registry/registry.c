@@ -301,7 +301,8 @@ static pie_status check_requirements(const pie_requirement *need, char **ret_tex
 /* @entry_ is taken over, even on failure. */
 static pie_status add_entry(pie_registry *registry, entry *entry_)
 {
-    entry **more = realloc(registry->entries, (registry->n_entries + 1) * sizeof *more);
+    const size_t n_bytes = (registry->n_entries + 1) * sizeof(entry *); /* NOLINT: pointers */
+    entry **more = realloc(registry->entries, n_bytes);
     if (!more) {
         entry_free(entry_);
         return PIE_ERR_NOMEM;
@@ -817,12 +818,13 @@ static pie_status refuse_name(const pie_registry *registry, const char *kind, co
                       kind_word(kind), name, near ? " (did you mean '" : "", near ? near : "",
                       near ? "'?)" : "", n == 2 ? "is" : "are",
                       n ? pie_buf_text(&list) : "none: `pie plugin list` says why");
-        status = PIE_ERR_CONFIG;
-    } else
-        pie_log_nomem(registry->log);
+    }
     pie_buf_free(&list);
     free(names);
-    return status;
+    if (status == PIE_OK)
+        return PIE_ERR_CONFIG;
+    pie_log_nomem(registry->log);
+    return PIE_ERR_NOMEM;
 }
 
 pie_status pie_registry_lookup(const pie_registry *registry, const char *kind, const char *name,
@@ -847,8 +849,11 @@ pie_status pie_registry_lookup(const pie_registry *registry, const char *kind, c
         }
         match = match ? match : at;
     }
-    if (!match)
-        return refuse_name(registry, kind, name, where);
+    if (!match) {
+        const pie_status refusal = refuse_name(registry, kind, name, where);
+        assert(refusal != PIE_OK);
+        return refusal;
+    }
     const entry *engine_twin = NULL;
     for (size_t i = 0; match->info.engine && i < registry->n_entries; i++)
         if (&registry->entries[i]->info == match->info.engine)

@@ -349,6 +349,18 @@ static pie_status listen(int fd, report_marker *marker, int64_t hang_ms, pie_buf
     }
 }
 
+/* A crash is to end the child, whatever handlers and masks it inherits. */
+static void reset_signals(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                  SIGABRT, SIGTERM, SIGINT, SIGPIPE};
+    sigset_t none;
+    sigemptyset(&none);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static pie_status start_child(report_child *self, pid_t *ret_pid, int *ret_fd)
 {
     int fds[2];
@@ -359,6 +371,7 @@ static pie_status start_child(report_child *self, pid_t *ret_pid, int *ret_fd)
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(fds[0]);
+        reset_signals();
         if (getppid() != parent || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
             _exit(1); /* standard output belongs to the report, whatever a metric prints */
         _exit(child_main(self, fds[1]));

@@ -72,6 +72,10 @@ static void put_ratios(writer *self, const pie_counted *source, const pie_counte
     put_number(self, both ? pie_report_ratio(source->cycles, program->cycles) : NAN);
     put(self, ", \"speedup_after_startup\": ");
     put_number(self, both ? pie_report_ratio_after_startup(source, program) : NAN);
+    put(self, ", \"speedup_user\": ");
+    put_number(self, both ? pie_report_ratio(source->user_cycles, program->user_cycles) : NAN);
+    put(self, ", \"speedup_total\": ");
+    put_number(self, both ? pie_report_ratio(source->total_cycles, program->total_cycles) : NAN);
 }
 
 static void put_row(writer *self, const pie_report *report, const pie_counted_row *row)

@@ -151,25 +151,27 @@ static pie_status note_counts(const run_tally *tally, const pie_census *census, 
                           "%zu correct answer%s reached the cycle budget: known to be slower than "
                           "the source, counted as correct with speedup 1",
                           tally->n_censored, plural(tally->n_censored));
-    if (status == PIE_OK && tally->n_faster > 0)
+    if (status == PIE_OK && tally->n_only_startup > 0)
         status =
             add_note(notes,
-                     "%zu of %zu answer%s that are >= %.2fx faster win by start-up alone: after "
-                     "start-up they are below %.2fx",
-                     tally->n_only_startup, tally->n_faster, plural(tally->n_faster), faster_ratio,
-                     faster_ratio);
+                     "%zu of %zu answers that are at least %.2fx faster win by start-up alone: "
+                     "without it they gain less (speedup_after_startup in --json)",
+                     tally->n_only_startup, tally->n_faster, faster_ratio);
     if (status == PIE_OK && tally->n_only_user > 0)
-        status = add_note(notes,
-                          "%zu answer%s are >= %.2fx faster in user mode%s, but not with what the "
-                          "operating system is charged for%s",
-                          tally->n_only_user, plural(tally->n_only_user), faster_ratio,
-                          total_time ? "" : " (shown)", total_time ? " (shown)" : "");
+        status =
+            add_note(notes,
+                     "%zu answer%s at least %.2fx faster in user mode%s, but not with what the "
+                     "operating system is charged for%s (speedup_user, speedup_total in --json)",
+                     tally->n_only_user, tally->n_only_user == 1 ? " is" : "s are", faster_ratio,
+                     total_time ? "" : ", which is shown", total_time ? ", which is shown" : "");
     if (status == PIE_OK && tally->n_only_os > 0)
-        status = add_note(notes,
-                          "%zu answer%s are >= %.2fx faster only through what the operating system "
-                          "is charged for%s, not in user mode%s",
-                          tally->n_only_os, plural(tally->n_only_os), faster_ratio,
-                          total_time ? " (shown)" : "", total_time ? "" : " (shown)");
+        status =
+            add_note(notes,
+                     "%zu answer%s at least %.2fx faster with what the operating system is "
+                     "charged for%s, but not in user mode%s (speedup_user, speedup_total in "
+                     "--json)",
+                     tally->n_only_os, tally->n_only_os == 1 ? " is" : "s are", faster_ratio,
+                     total_time ? ", which is shown" : "", total_time ? "" : ", which is shown");
     return status;
 }
 

@@ -1,9 +1,10 @@
 /* fuzz_config.c - any text as a config: no crash, and what is taken survives being written and
  * read. The first line, if it starts with "--", is a list of --set, split at tabs.
- * PIE_BUILD/tests/modules/good has the plugins. */
+ * The plugins are those in tests/modules/good of the build folder, where the target stands in
+ * fuzz/. */
 #include "config/config.h"
 
-#include "base/buf.h"
+#include "base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,14 @@ static pie_registry *registry;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    if (pie_registry_new(&pie_log_none, &registry) != PIE_OK ||
-        pie_registry_add_folder(registry, PIE_BUILD "/tests/modules/good", true) != PIE_OK ||
+    char *home = pie_path_of_executable();
+    char *folder = home ? pie_path_join(home, "../tests/modules/good") : NULL;
+    if (!folder || pie_registry_new(&pie_log_none, &registry) != PIE_OK ||
+        pie_registry_add_folder(registry, folder, true) != PIE_OK ||
         pie_registry_scan(registry) != PIE_OK)
         abort();
+    free(folder);
+    free(home);
     return 0;
 }
 

@@ -90,7 +90,10 @@ int main() { puts("0"); }'
 int main() { puts("0"); return 3; }'
     row p good2 '[1]' "$echo_program"
 } >"$file"
-"$PIE" doctor >/dev/null 2>&1 || skip "this machine cannot compile and run guests; the rest passed"
+if ! "$PIE" doctor >/dev/null 2>&1; then
+    [ "$n_failed" -eq 0 ] || finish
+    skip "this machine cannot compile and run guests; the rest passed"
+fi
 run()
 {
     "$PIE" dataset check "$file" --tests "$tests" "$@"

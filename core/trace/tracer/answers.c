@@ -28,6 +28,8 @@
 
 #define t the_tracer
 
+#define HOST_LIMIT (UINT64_C(1) << 47) /* end of the user's half of the address space */
+
 enum { GUEST_RAM_GIB = 8, CLOCK_TICKS = 100, MAX_RANDOM = 1 << 25 };
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -76,6 +78,10 @@ void answers_on_segv(int signal, siginfo_t *info, void *context)
         registers[REG_RIP] += length;
         return;
     }
+    /* Whether something of qemu's is mapped there is chance; the verdict must not be. */
+    const uintptr_t address = (uintptr_t)info->si_addr;
+    if (t.env && info->si_code > 0 && address >= PIE_GUEST_ADDRESS_LIMIT && address < HOST_LIMIT)
+        tracer_touched_host_memory();
     uint64_t *end = t.end;
     t.attention |= ATTENTION_HOST_FAULT;
     t.end = NULL;

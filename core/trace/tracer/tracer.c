@@ -16,6 +16,7 @@
 
 enum {
     SLACK_WORDS = 16, /* kept free behind a record: CUT is a word longer, filling overshoots */
+    MIN_REP_LIMIT = 1 << 24, /* iterations; otherwise as many as instructions */
     REGISTER_RDI = 7,
     REGISTER_RSP = 4,
     REGISTER_RIP = 16
@@ -210,6 +211,9 @@ static void describe(block *b)
     const size_t n_words = (b->n_bytes + 7u) / 8u;
     if (t.n_blocks >= MAX_BLOCKS)
         tracer_finish(PIE_TRACER_MEMORY_LIMIT, 0, "the program makes too much code");
+    if (b->broken)
+        tracer_finish(PIE_TRACER_BROKEN, 0,
+                      "this qemu executes gathers with vector index register 4 wrongly");
     b->id = t.n_blocks++;
     const uint32_t kind = b->is_rep ? PIE_RECORD_REP : PIE_RECORD_BLOCK;
     b->header = pie_record_header(kind, b->n_words, b->id);
@@ -314,7 +318,7 @@ void on_rep(unsigned vcpu, void *udata)
     count_block(b);
 }
 
-static __attribute__((noinline)) void touched_host_memory(void)
+__attribute__((noinline, cold)) void tracer_touched_host_memory(void)
 {
     if (t.open)
         cut_open(0, true);
@@ -324,7 +328,7 @@ static __attribute__((noinline)) void touched_host_memory(void)
 static inline __attribute__((always_inline)) void check_address(uint64_t address)
 {
     if (PIE_UNLIKELY(address >= PIE_GUEST_ADDRESS_LIMIT))
-        touched_host_memory();
+        tracer_touched_host_memory();
 }
 
 void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *udata)
@@ -498,7 +502,8 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int arg
     t.budget = INT64_MAX;
     if (control->limit_instructions && control->limit_instructions < INT64_MAX)
         t.budget = (int64_t)control->limit_instructions;
-    t.left = t.rep_left = t.budget;
+    t.left = t.budget;
+    t.rep_left = t.budget > MIN_REP_LIMIT ? t.budget : MIN_REP_LIMIT;
     t.limit_memory = control->limit_memory ? control->limit_memory : UINT64_MAX;
     t.limit_output = control->limit_output ? control->limit_output : UINT64_MAX;
     t.limit_stack = control->limit_stack;

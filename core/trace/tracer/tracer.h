@@ -55,6 +55,7 @@ typedef struct block {
     uint32_t id; /* given at the first execution */
     uint16_t n_bytes;
     uint8_t described, changed; /* changed: other code stood here when it was last translated */
+    uint8_t broken;             /* qemu would execute it wrongly */
     const char *function;       /* borrowed from qemu; may be NULL */
     struct block *next;         /* with the same hash of the address */
     const uint8_t *bytes;
@@ -122,6 +123,7 @@ void tracer_close_block(void); /* the open block ran to its end */
 void tracer_interrupted(uint64_t pc, bool by_signal); /* the open block was left at @pc */
 void tracer_attend_limit(void); /* the instruction limit lies in the open block: end here */
 void tracer_startup_end(void);
+void tracer_touched_host_memory(void); /* the verdict of an access above the guest's addresses */
 _Noreturn void tracer_finish(int32_t end, int32_t detail, const char *reason);
 void on_first(unsigned vcpu, void *udata);
 void on_block(unsigned vcpu, void *udata);

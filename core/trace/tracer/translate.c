@@ -102,6 +102,18 @@ static bool is_branch(const uint8_t *bytes, size_t n)
     return opcode == 0xff && extension >= 2 && extension <= 5;
 }
 
+/* qemu 7.2 takes the vector index register 4 of a gather for "no index", as it is in other
+ * instructions, and loads the wrong elements. Better no result than a wrong one. */
+static bool is_broken_gather(const uint8_t *bytes, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (bytes[i] == 0x67 || bytes[i] == 0x64 || bytes[i] == 0x65 || bytes[i] == 0x2e ||
+                     bytes[i] == 0x3e || bytes[i] == 0x26 || bytes[i] == 0x36))
+        i++;
+    return n - i >= 6 && bytes[i] == 0xc4 && (bytes[i + 1] & 0x5f) == 0x42 &&
+           (bytes[i + 3] & 0xfc) == 0x90 && (bytes[i + 4] & 7) == 4 && (bytes[i + 5] & 0x38) == 0x20;
+}
+
 static uint64_t hash_of(uint64_t address)
 {
     return (address * UINT64_C(0x9e3779b97f4a7c15)) >> 50; /* 14 bits: BLOCK_BUCKETS */
@@ -156,6 +168,7 @@ static block *new_block(const tb_view *view, size_t first, size_t n, uint64_t ad
                                       .n_elements = s->n_elements,
                                       .base_offset = s->base_offset,
                                       .counts_stores = s->store0 != 255};
+        b->broken |= is_broken_gather(b->bytes + offsets[i], insns[i].length);
         slot += s->n_slots;
     }
     b->offsets = offsets;
@@ -209,27 +222,27 @@ static void *as_udata(size_t word)
     return (void *)(uintptr_t)word;
 }
 
+/* Always for loads and stores both: qemu 7.2 confuses the two when it is asked for one. */
 static void register_accesses(const insn_view *insn, access_map *map, bool is_rep)
 {
-    const int none = QEMU_PLUGIN_CB_NO_REGS;
-    struct qemu_plugin_insn *q = insn->qemu;
     const pie_insn_slots *s = &insn->slots;
+    const bool loads = s->load0 != 255, stores = s->store0 != 255;
+    qemu_plugin_mem_cb cb = on_general;
+    void *udata = map;
     if (is_rep) {
-        qemu_plugin_register_vcpu_mem_cb(q, on_rep_access, none, QEMU_PLUGIN_MEM_RW, map);
+        cb = on_rep_access;
     } else if (s->length == 0) {
-        qemu_plugin_register_vcpu_mem_cb(q, on_stray, none, QEMU_PLUGIN_MEM_RW, NULL);
-    } else if (s->mode == PIE_SLOTS_COUNTED || s->load1 != 255) {
-        qemu_plugin_register_vcpu_mem_cb(q, on_general, none, QEMU_PLUGIN_MEM_RW, map);
-    } else if (s->mode == PIE_SLOTS_PLAIN) {
-        const qemu_plugin_mem_cb cb = s->pieces ? on_access : on_piece;
-        if (s->load0 != 255)
-            qemu_plugin_register_vcpu_mem_cb(q, cb, none, QEMU_PLUGIN_MEM_R,
-                                             as_udata((size_t)map->word + s->load0));
-        /* the store of a read-modify-write has the address of its load */
-        if (s->store0 != 255 && s->store0 != s->load0)
-            qemu_plugin_register_vcpu_mem_cb(q, cb, none, QEMU_PLUGIN_MEM_W,
-                                             as_udata((size_t)map->word + s->store0));
+        cb = on_stray;
+    } else if (s->mode == PIE_SLOTS_NONE) {
+        return;
+    } else if (s->mode == PIE_SLOTS_PLAIN && s->load1 == 255 &&
+               (!loads || !stores || s->load0 == s->store0)) {
+        /* one slot; the store of a read-modify-write has the address of its load */
+        cb = s->pieces ? on_access : on_piece;
+        udata = as_udata((size_t)map->word + (loads ? s->load0 : s->store0));
     }
+    qemu_plugin_register_vcpu_mem_cb(insn->qemu, cb, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                     udata);
 }
 
 void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)

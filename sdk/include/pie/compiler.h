@@ -43,13 +43,19 @@ typedef struct pie_compiler_ops {
     int32_t product; /* PIE_PRODUCT_ELF .. */
     pie_status (*create)(const pie_host *host, void **ret_self);
     void (*destroy)(void *self);
-    /* Steps whose standard outputs, one after the other, are the toolchain's version string. It keys
-     * results: another compiler gives another fingerprint. */
+    /* Steps whose standard outputs, the first line of each, are the toolchain's version string. It keys
+     * results: another compiler gives another fingerprint. A line that is the absolute path of a file
+     * stands for the file's name and content (the libraries that get linked in). A step whose program
+     * is not there counts as "absent", except the first. */
     pie_status (*identify)(void *self, pie_compile_plan *ret_plan);
-    /* Optional (NULL): steps, run once per language and configuration in a folder of their own, that
-     * make later compilations faster without changing a byte of the product (precompiled headers).
-     * n_steps 0: nothing to prepare for this language. */
-    pie_status (*prepare)(void *self, const char *language, pie_compile_plan *ret_plan);
+    /* Optional (NULL): steps, run once per language, header and configuration in a folder of their own,
+     * that make later compilations faster without changing a byte of the product (precompiled headers).
+     * @header ("bits/stdc++.h") is what the sources to come include first, before anything else but
+     * comments. The folder holds an empty file under the source's fixed name. Whoever uses what was
+     * prepared must print nothing and succeed: otherwise the source is compiled again without.
+     * n_steps 0: nothing to prepare for these. */
+    pie_status (*prepare)(void *self, const char *language, const char *header,
+                          pie_compile_plan *ret_plan);
     pie_status (*plan)(void *self, const pie_compile_request *request, pie_compile_plan *ret_plan);
 } pie_compiler_ops;
 

@@ -75,14 +75,14 @@ mask_none:
     T "2, buf+2048, buf+2064, NONE, NONE", vmaskmovpd [rbx + 2048], ymm2, ymm0
     T "1, buf+2052, NONE, NONE, NONE", vmaskmovps [rbx + 2048], xmm2, xmm0
     # gathers: one access per enabled lane; they clear their mask
-    vmovdqa ymm4, [indices]
-    T "8, buf, buf+32, buf+64, buf+96, buf+128, buf+160, buf+192, buf+224", vpgatherdd ymm0, [rbx + ymm4 * 4], ymm1
-    T "0, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE", vpgatherdd ymm0, [rbx + ymm4 * 4], ymm1
-    T "3, buf+16, buf+64, buf+80, NONE, NONE, NONE, NONE, NONE", vgatherdps ymm0, [rbx + ymm4 * 2], ymm2
+    vmovdqa ymm6, [indices]
+    T "8, buf, buf+32, buf+64, buf+96, buf+128, buf+160, buf+192, buf+224", vpgatherdd ymm0, [rbx + ymm6 * 4], ymm1
+    T "0, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE", vpgatherdd ymm0, [rbx + ymm6 * 4], ymm1
+    T "3, buf+16, buf+64, buf+80, NONE, NONE, NONE, NONE, NONE", vgatherdps ymm0, [rbx + ymm6 * 2], ymm2
     vmovdqa ymm1, [mask_all]
-    T "4, buf, buf+64, buf+128, buf+192", vgatherdpd ymm0, [rbx + xmm4 * 8], ymm1
+    T "4, buf, buf+64, buf+128, buf+192", vgatherdpd ymm0, [rbx + xmm6 * 8], ymm1
     vpcmpeqd ymm1, ymm1, ymm1
-    vpmovzxdq ymm5, xmm4
+    vpmovzxdq ymm5, xmm6
     T "4, buf, buf+8, buf+16, buf+24", vpgatherqq ymm0, [rbx + ymm5], ymm1
     vpcmpeqd ymm1, ymm1, ymm1
     T "4, buf, buf+8, buf+16, buf+24", vpgatherqd xmm0, [rbx + ymm5], xmm1
@@ -92,7 +92,7 @@ mask_none:
     mov ecx, 20
 1:  vmovd xmm1, ecx
     vpslld xmm1, xmm1, 31
-    vpgatherdd xmm0, [rbx + xmm4], xmm1
+    vpgatherdd xmm0, [rbx + xmm6], xmm1
     dec ecx
     jnz 1b
     vzeroall

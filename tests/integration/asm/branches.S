@@ -36,7 +36,7 @@
     imul rdx, rdx, 3
     add rax, rdx
     jmp rax
-11: lea ebx, [ebx + 1]
+11: .byte 0x8d, 0x5b, 0x01
     .byte 0x8d, 0x5b, 0x01
     .byte 0x8d, 0x5b, 0x01
     add ebx, 5

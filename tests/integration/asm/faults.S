@@ -13,11 +13,17 @@
     .endm
     .data
     .balign 8
+alternative_stack:
+    .quad signal_stack, 0, 65536
 handler_action:
-    .quad handler, 0x04000004, restorer, 0  # SA_RESTORER | SA_SIGINFO
+    .quad handler, 0x0c000004, restorer, 0  # SA_ONSTACK | SA_RESTORER | SA_SIGINFO
 segv_action:
-    .quad segv, 0x04000004, restorer, 0
+    .quad segv, 0x0c000004, restorer, 0
     START
+    lea rdi, [alternative_stack]
+    xor esi, esi
+    mov eax, 131
+    syscall
     HANDLE 8
     HANDLE 4
     HANDLE 11, segv
@@ -147,7 +153,7 @@ segv_action:
     lea r14, [23f]
     mov rax, [rbx]
     hlt
-23: cmp r15d, 19
+23: cmp r15d, 21
     jne fail
     vzeroupper
     EXIT
@@ -167,6 +173,8 @@ restorer:
 readonly:
     .quad 5
     .bss
+signal_stack:
+    .skip 65536
     .balign 4096
     .skip 4096
 wall:

@@ -83,7 +83,7 @@
     T "buf+432", adcx rax, [rbx + 432]
     T "buf+440", mov ax, cs:[rbx + 440]
     T "buf+448", movnti [rbx + 448], rax
-    lea rsi, [buf - 256]
+    lea rbx, [buf - 256]
     mov eax, 64
     T "buf-192", xlatb
     lea rbx, [buf]

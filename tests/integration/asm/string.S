@@ -67,7 +67,7 @@ same:
     POINT text+31, same+31, 32
     T "text+31, same+31", repe cmpsb
     jz fail
-    T "text+14, same+14", cmpsb
+    T "text+15, same+15", cmpsb
     cld
     # many iterations and many executions of one instruction
     mov ebp, 50

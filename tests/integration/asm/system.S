@@ -46,12 +46,12 @@ vectors:
     mov rdi, rbx
     mov eax, 12
     syscall
-    CALL 0, 0, offset buf, 100
+    CALL 0, 0, "offset buf", 100
     mov ebp, eax
-    CALL 20, 1, offset vectors, 2
-    CALL 1, 1, offset buf, 5
-    CALL 1, 7, offset buf, 5
-    CALL 0, 3, offset buf, 5
+    CALL 20, 1, "offset vectors", 2
+    CALL 1, 1, "offset buf", 5
+    CALL 1, 7, "offset buf", 5
+    CALL 0, 3, "offset buf", 5
     mov edi, ebp
     mov eax, 231
     syscall
