@@ -119,9 +119,12 @@ static int signal_of(const pie_sandbox_result *result)
     return result->signal;
 }
 
-static void judge(const pie_sandbox_result *result, step_run *run)
+static void judge(const pie_sandbox_result *result, double limit_s, step_run *run)
 {
-    const int signal = signal_of(result);
+    int signal = signal_of(result);
+    /* A compiler that catches SIGXCPU may well die while it draws up its report. */
+    if (signal && limit_s > 0 && result->cpu_s >= limit_s)
+        signal = SIGXCPU;
     if (result->limit == PIE_SANDBOX_HIT_SECCOMP) {
         run->verdict = PIE_VERDICT_COMPILE_ERROR;
         run->reason = "the compiler made a forbidden system call";
@@ -200,7 +203,7 @@ static pie_status run_step(const pie_builder *builder, const pie_compile_step *s
     if (status != PIE_OK)
         goto cleanup;
     *ret_run = (step_run){.out = result.out, .err = result.err};
-    judge(&result, ret_run);
+    judge(&result, builder->limits.seconds, ret_run);
 cleanup:
     free(program);
     free(argv);

@@ -97,9 +97,14 @@ static pie_status run_checker(worker *self, const pie_buf *input, const pie_buf 
 {
     const pie_log *log = self->pipeline->log;
     char *folder = pie_strf("%s/check-XXXXXX", self->pipeline->scratch);
-    if (!folder)
+    char *home = folder ? strndup(self->checker, (size_t)(strrchr(self->checker, '/') - self->checker))
+                        : NULL;
+    if (!home) {
+        free(folder);
         return pie_log_nomem(log);
+    }
     if (!mkdtemp(folder)) {
+        free(home);
         free(folder);
         return pie_log_errno(log, self->pipeline->scratch);
     }
@@ -116,10 +121,12 @@ static pie_status run_checker(worker *self, const pie_buf *input, const pie_buf 
         free(path);
     }
     const char *const argv[] = {self->checker, "input", "output", "expected", NULL};
+    const char *const read_only[] = {home, NULL};
     const pie_sandbox_spec spec = {
         .policy = PIE_SANDBOX_TOOL,
         .argv = argv,
         .work_dir = folder,
+        .read_only_dirs = read_only,
         .capture = true,
         .limits = {
             .memory_bytes = UINT64_C(4) << 30, .file_bytes = 1 << 20, .cpu_s = 60, .wall_s = 120}};
@@ -138,6 +145,7 @@ static pie_status run_checker(worker *self, const pie_buf *input, const pie_buf 
     }
     pie_sandbox_result_free(&result);
     pie_folder_remove(folder, log);
+    free(home);
     free(folder);
     return status;
 }

@@ -54,8 +54,9 @@ typedef struct report_child {
     const pie_problem_source *source;
     const pie_log *log;
     report_marker *marker;
-    running *running; /* [n_jobs] */
-    json_t *failures;
+    running *running;      /* [n_jobs] */
+    json_t *failures;      /* of this try */
+    json_t *dead_failures; /* of tries that died; kept outside */
     size_t n_resamples;
 } report_child;
 
@@ -399,9 +400,8 @@ static pie_status take_answer(const pie_buf *text, json_t **ret_answer)
     return PIE_OK;
 }
 
-/* What the dead child was doing, into @failures; its metric is dropped from the next try. */
-static pie_status name_culprit(report_child *self, bool *dropped, bool hung, int exit_status,
-                               json_t *failures)
+/* What the dead child was doing, into its failures; its metric is dropped from the next try. */
+static pie_status name_culprit(report_child *self, bool *dropped, bool hung, int exit_status)
 {
     const uint32_t job = atomic_load(&self->marker->job), step = atomic_load(&self->marker->step);
     char how[64];
@@ -418,14 +418,13 @@ static pie_status name_culprit(report_child *self, bool *dropped, bool hung, int
     dropped[job - 1] = true;
     char *what = pie_strf("%s in %s", how, step_names[step]);
     const pie_status status =
-        what ? add_failure(failures, job_id(&self->jobs[job - 1]), what) : PIE_ERR_NOMEM;
+        what ? add_failure(self->dead_failures, job_id(&self->jobs[job - 1]), what) : PIE_ERR_NOMEM;
     free(what);
     return status;
 }
 
 /* One try. PIE_ERR_AGAIN: a metric was dropped, try without it. */
-static pie_status try_once(report_child *self, bool *dropped, int64_t hang_ms, json_t *failures,
-                           json_t **ret_answer)
+static pie_status try_once(report_child *self, bool *dropped, int64_t hang_ms, json_t **ret_answer)
 {
     pid_t pid = -1;
     int fd = -1, exit_status = 0;
@@ -445,7 +444,7 @@ static pie_status try_once(report_child *self, bool *dropped, int64_t hang_ms, j
         const bool ended = !hung && WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0;
         status = ended ? take_answer(&text, ret_answer) : PIE_ERR_CRASHED;
         if (status == PIE_ERR_CRASHED) {
-            status = name_culprit(self, dropped, hung, exit_status, failures);
+            status = name_culprit(self, dropped, hung, exit_status);
             status = status == PIE_OK ? PIE_ERR_AGAIN : status;
         }
     }
@@ -457,36 +456,36 @@ pie_status pie_metrics_run(const pie_metric_job *jobs, size_t n_jobs,
                            const pie_problem_source *source, int64_t hang_ms, const pie_log *log,
                            json_t **ret_summary, json_t **ret_failures)
 {
-    json_t *failures = json_array(), *answer = NULL;
     bool *dropped = calloc(n_jobs + 1, sizeof *dropped);
-    report_marker *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pie_status status = PIE_OK;
-    if (!failures || !dropped || shared == MAP_FAILED)
-        status = pie_log_nomem(log);
+    json_t *answer = NULL;
     report_child child = {.jobs = jobs,
                           .n_jobs = n_jobs,
                           .dropped = dropped,
                           .source = source,
                           .log = log,
-                          .marker = shared};
+                          .marker = mmap(NULL, sizeof *child.marker, PROT_READ | PROT_WRITE,
+                                         MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+                          .dead_failures = json_array()};
+    pie_status status = PIE_OK;
+    if (!dropped || !child.dead_failures || child.marker == MAP_FAILED)
+        status = pie_log_nomem(log);
     if (status == PIE_OK)
         do
-            status = try_once(&child, dropped, hang_ms, failures, &answer);
+            status = try_once(&child, dropped, hang_ms, &answer);
         while (status == PIE_ERR_AGAIN);
     if (status == PIE_OK)
         status = (pie_status)json_integer_value(json_object_get(answer, "status"));
-    if (status == PIE_OK && json_array_extend(failures, json_object_get(answer, "failures")) != 0)
+    if (status == PIE_OK &&
+        json_array_extend(child.dead_failures, json_object_get(answer, "failures")) != 0)
         status = PIE_ERR_NOMEM;
     if (status == PIE_OK) {
         *ret_summary = json_incref(json_object_get(answer, "summary"));
-        *ret_failures = failures;
-        failures = NULL;
+        *ret_failures = json_incref(child.dead_failures);
     }
     json_decref(answer);
-    json_decref(failures);
+    json_decref(child.dead_failures);
     free(dropped);
-    if (shared != MAP_FAILED)
-        munmap(shared, sizeof *shared);
+    if (child.marker != MAP_FAILED)
+        munmap(child.marker, sizeof *child.marker);
     return status;
 }

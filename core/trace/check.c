@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    MAX_BLOCKS = 1 << 18,    /* descriptions in memory; the tracer keeps to it */
-    MAX_ACCESSES = 1 << 20   /* one instruction with a counted operand makes */
+    MAX_BLOCKS = 1 << 18,  /* descriptions in memory; the tracer keeps to it */
+    MAX_ACCESSES = 1 << 20 /* one instruction with a counted operand makes */
 };
 
 /* What checking needs of a block. */
@@ -157,9 +157,10 @@ static pie_status take_definition(pie_stream *stream, const uint64_t *record, si
         return status;
     const known_block *known = &stream->blocks[id];
     if (known->n_insns != n_insns || known->n_slots != n_slots || known->n_branches != n_branches) {
-        snprintf(stream->fault, sizeof stream->fault,
-                 "the trace is forged or broken: the block at 0x%llx does not decode as the tracer says",
-                 (unsigned long long)address);
+        snprintf(
+            stream->fault, sizeof stream->fault,
+            "the trace is forged or broken: the block at 0x%llx does not decode as the tracer says",
+            (unsigned long long)address);
         return PIE_ERR_DATA;
     }
     const size_t n_describe = 1 + (block->size + 7u) / 8u;

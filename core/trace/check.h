@@ -22,8 +22,8 @@ pie_status pie_stream_new(const pie_trace_sink *sink, uint64_t max_instructions,
 void pie_stream_free(pie_stream *stream); /* NULL is allowed */
 
 /* Check @n_words of whole records in memory that nobody else writes and hand them on; *@ret_want is
- * what the sink said last. PIE_ERR_DATA: forged or broken, pie_stream_fault() says how; records before
- * the fault may have been handed on. PIE_ERR_NOMEM. A status of the sink is passed on:
+ * what the sink said last. PIE_ERR_DATA: forged or broken, pie_stream_fault() says how; records
+ * before the fault may have been handed on. PIE_ERR_NOMEM. A status of the sink is passed on:
  * pie_stream_fault() is "" then. */
 pie_status pie_stream_feed(pie_stream *stream, const uint64_t *words, size_t n_words,
                            int32_t *ret_want);

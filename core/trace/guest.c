@@ -1,9 +1,9 @@
 /* guest.c - run one guest program in the tracer.
  *
- * qemu-x86_64 is started in the sandbox with our tracer as its plugin; descriptors: 0 input, 1 and 2
- * memfds for the output, 3 the ring, 4 the tracer's file, 5 the program. Paths of the last two are
- * /proc/self/fd/N, so that no path of this machine reaches the guest and no character in one can be
- * misread by LD_PRELOAD or by qemu's option parser. */
+ * qemu-x86_64 is started in the sandbox with our tracer as its plugin; descriptors: 0 input, 1 and
+ * 2 memfds for the output, 3 the ring, 4 the tracer's file, 5 the program. Paths of the last two
+ * are /proc/self/fd/N, so that no path of this machine reaches the guest and no character in one
+ * can be misread by LD_PRELOAD or by qemu's option parser. */
 #include "trace/guest.h"
 
 #include "base/file.h"
@@ -96,10 +96,9 @@ cleanup:
 /* Beside the executable (build tree), above it (tests), or where it is installed. */
 static int open_tracer(const pie_log *log)
 {
-    static const char *const places[] = {"libpie-tracer.so", "../libpie-tracer.so",
-                                         "../lib/pie/libpie-tracer.so",
-                                         "../lib/x86_64-linux-gnu/pie/libpie-tracer.so",
-                                         "../lib64/pie/libpie-tracer.so"};
+    static const char *const places[] = {
+        "libpie-tracer.so", "../libpie-tracer.so", "../lib/pie/libpie-tracer.so",
+        "../lib/x86_64-linux-gnu/pie/libpie-tracer.so", "../lib64/pie/libpie-tracer.so"};
     int fd = -1;
     char *folder = pie_path_of_executable();
     for (size_t i = 0; folder && fd < 0 && i < sizeof places / sizeof *places; i++) {
@@ -109,8 +108,9 @@ static int open_tracer(const pie_log *log)
         free(path);
     }
     if (fd < 0)
-        pie_log_error(log, "tracer: libpie-tracer.so is not beside pie in %s nor in ../lib/pie; "
-                           "build or install all of pie",
+        pie_log_error(log,
+                      "tracer: libpie-tracer.so is not beside pie in %s nor in ../lib/pie; "
+                      "build or install all of pie",
                       folder ? folder : "its folder");
     free(folder);
     return fd;
@@ -129,8 +129,9 @@ static pie_status check_program(const pie_buf *program, const pie_log *log)
     memcpy(&header, program->data, sizeof header);
     if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
         header.e_machine != EM_X86_64) {
-        pie_log_error(log, "tracer: the program is for another machine (ELF machine %u, class %u), "
-                           "not 64-bit x86-64",
+        pie_log_error(log,
+                      "tracer: the program is for another machine (ELF machine %u, class %u), "
+                      "not 64-bit x86-64",
                       header.e_machine, header.e_ident[EI_CLASS]);
         return PIE_ERR_DATA;
     }
@@ -305,9 +306,10 @@ static pie_status start_engine(run *r, pie_sandbox_result *ret_result)
     snprintf(preload, sizeof preload, "LD_PRELOAD=/proc/self/fd/%d", FD_TRACER);
     snprintf(plugin, sizeof plugin, "/proc/self/fd/%d,ring=%d", FD_TRACER, FD_RING);
     snprintf(program, sizeof program, "/proc/self/fd/%d", FD_PROGRAM);
-    const char *const head[] = {r->engine, "-U", "LD_PRELOAD", "-cpu",
-                                "Skylake-Client-v4,check=off,-erms,-rdrand", "-seed", "1", "-0",
-                                "program", "-r", "5.10.0", "-s", stack, "-plugin", plugin};
+    const char *const head[] = {
+        r->engine, "-U", "LD_PRELOAD", "-cpu",    "Skylake-Client-v4,check=off,-erms,-rdrand",
+        "-seed",   "1",  "-0",         "program", "-r",
+        "5.10.0",  "-s", stack,        "-plugin", plugin};
     memcpy(argv, head, sizeof head);
     n = sizeof head / sizeof *head;
     if (spec->one_insn_per_block)
@@ -322,9 +324,9 @@ static pie_status start_engine(run *r, pie_sandbox_result *ret_result)
     }
     argv[n] = NULL;
     const char *const envp[] = {preload, NULL};
-    const pie_sandbox_fd fds[] = {{r->input_fd, 0}, {r->output_fd, 1}, {r->error_fd, 2},
-                                  {r->ring_fd, FD_RING}, {r->tracer_fd, FD_TRACER},
-                                  {r->program_fd, FD_PROGRAM}};
+    const pie_sandbox_fd fds[] = {{r->input_fd, 0},          {r->output_fd, 1},
+                                  {r->error_fd, 2},          {r->ring_fd, FD_RING},
+                                  {r->tracer_fd, FD_TRACER}, {r->program_fd, FD_PROGRAM}};
     const pie_sandbox_spec sandbox = {
         .policy = PIE_SANDBOX_GUEST,
         .argv = argv,
@@ -431,8 +433,7 @@ static bool is_consistent(const run *r, const pie_tracer_result *said)
     return said->instructions == seen->instructions && said->branches == seen->branches &&
            said->blocks == seen->blocks &&
            (!seen->startup_ended || said->startup_instructions == seen->startup_instructions) &&
-           (seen->ended ==
-            (said->end == PIE_TRACER_EXITED || said->end == PIE_TRACER_SIGNALLED));
+           (seen->ended == (said->end == PIE_TRACER_EXITED || said->end == PIE_TRACER_SIGNALLED));
 }
 
 static void explain_death(const run *r, const pie_sandbox_result *process, pie_guest_result *result)
@@ -492,8 +493,8 @@ static pie_status conclude(run *r, pie_status status, const pie_sandbox_result *
             set_reason(result, "the tracer's account does not fit its trace");
         }
     }
-    const uint64_t limit = r->spec->limits.output_bytes ? r->spec->limits.output_bytes
-                                                        : MAX_CAPTURE_BYTES;
+    const uint64_t limit =
+        r->spec->limits.output_bytes ? r->spec->limits.output_bytes : MAX_CAPTURE_BYTES;
     status = read_output(r->output_fd, r->ring.last ? said.output_bytes : UINT64_MAX, limit,
                          &result->output);
     if (status == PIE_OK)
@@ -508,10 +509,17 @@ static void close_fd(int fd)
         close(fd);
 }
 
-pie_status pie_guest_run(const pie_guest_spec *spec, const pie_log *log, pie_guest_result *ret_result)
+pie_status pie_guest_run(const pie_guest_spec *spec, const pie_log *log,
+                         pie_guest_result *ret_result)
 {
-    run r = {.spec = spec, .log = log, .tracer_fd = -1, .program_fd = -1, .input_fd = -1,
-             .output_fd = -1, .error_fd = -1, .ring_fd = -1};
+    run r = {.spec = spec,
+             .log = log,
+             .tracer_fd = -1,
+             .program_fd = -1,
+             .input_fd = -1,
+             .output_fd = -1,
+             .error_fd = -1,
+             .ring_fd = -1};
     pie_sandbox_result process = {0};
     pie_guest_result result = {0};
     pie_status status = prepare(&r);
@@ -529,8 +537,7 @@ pie_status pie_guest_run(const pie_guest_spec *spec, const pie_log *log, pie_gue
     pie_ring_unmap(&r.ring);
     free(r.words);
     free(r.engine);
-    const int fds[] = {r.tracer_fd, r.program_fd, r.input_fd,
-                       r.output_fd, r.error_fd,   r.ring_fd};
+    const int fds[] = {r.tracer_fd, r.program_fd, r.input_fd, r.output_fd, r.error_fd, r.ring_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         close_fd(fds[i]);
     return status;

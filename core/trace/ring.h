@@ -1,9 +1,10 @@
 /* ring.h - shared memory between the tracer inside qemu and the consumer beside the CPU model.
  *
  * A memfd: one control page, then PIE_RING_CHUNKS chunks of words. One producer, one consumer. The
- * producer fills a chunk with whole records and publishes it; the consumer takes chunks in order and
- * gives them back. A side sleeps on a futex only when it finds nothing to do, and is woken only when
- * it sleeps. The guest of the tracer can write all of this: the consumer trusts no value in it. */
+ * producer fills a chunk with whole records and publishes it; the consumer takes chunks in order
+ * and gives them back. A side sleeps on a futex only when it finds nothing to do, and is woken only
+ * when it sleeps. The guest of the tracer can write all of this: the consumer trusts no value in
+ * it. */
 #ifndef PIE_TRACE_RING_H
 #define PIE_TRACE_RING_H
 
@@ -20,8 +21,8 @@ enum {
 };
 
 /* Records between tracer and consumer only; all others are in the form of pie/trace.h.
- * RAW_BLOCK  arg = block id. Words: address; bytes | instructions << 16 | slots << 32 | branches << 48;
- *            then the bytes, padded to words. Becomes DESCRIBE. */
+ * RAW_BLOCK  arg = block id. Words: address; bytes | instructions << 16 | slots << 32 | branches <<
+ * 48; then the bytes, padded to words. Becomes DESCRIBE. */
 enum { PIE_RECORD_RAW_BLOCK = 0x80 };
 
 /* How the guest ended, as the tracer saw it. */
@@ -42,7 +43,8 @@ typedef struct pie_tracer_result {
     int32_t exit_status, signal;
     uint32_t memory_refused; /* a request for memory was refused */
     int64_t syscall_number;
-    uint64_t instructions, startup_instructions, branches, syscalls, write_calls, peak_bytes, blocks;
+    uint64_t instructions, startup_instructions, branches, syscalls, write_calls, peak_bytes,
+        blocks;
     uint64_t output_bytes, error_bytes; /* written by the guest to 1 and 2 */
     char function[256], reason[160];
 } pie_tracer_result;
@@ -57,13 +59,13 @@ typedef struct pie_ring_control {
     _Atomic uint32_t alive; /* changes while the tracer works, also when it publishes nothing */
     _Alignas(64) _Atomic uint32_t tail; /* chunks given back; a futex */
     _Atomic uint32_t consumer_waits;
-    _Atomic uint32_t want; /* PIE_SINK_CONTINUE or PIE_SINK_UNTRACED */
+    _Atomic uint32_t want;             /* PIE_SINK_CONTINUE or PIE_SINK_UNTRACED */
     uint32_t n_words[PIE_RING_CHUNKS]; /* with PIE_RING_LAST in the last chunk of all */
     pie_tracer_result result;          /* valid once the last chunk is published */
 } pie_ring_control;
 _Static_assert(sizeof(pie_ring_control) <= PIE_RING_PAGE, "the control block is one page");
 
-#define PIE_RING_BYTES                                                                             \
+#define PIE_RING_BYTES \
     ((size_t)PIE_RING_PAGE + (size_t)PIE_RING_CHUNKS * PIE_RING_CHUNK_WORDS * sizeof(uint64_t))
 
 typedef struct pie_ring {
@@ -73,7 +75,8 @@ typedef struct pie_ring {
     bool last;         /* consumer: the chunk taken is the last one */
 } pie_ring;
 
-/* A new ring; its descriptor, to be closed by the caller, goes to the tracer. PIE_ERR_IO with errno. */
+/* A new ring; its descriptor, to be closed by the caller, goes to the tracer. PIE_ERR_IO with
+ * errno. */
 pie_status pie_ring_create(int *ret_fd, pie_ring *ret_ring);
 /* Map the ring behind @fd. PIE_ERR_IO with errno. */
 pie_status pie_ring_map(int fd, pie_ring *ret_ring);

@@ -7,7 +7,8 @@ run()
     "$PIE" run "$config" --quiet --json --limit 2 --out "$work/$1" "${@:2}"
 }
 
-check "the undisturbed run" run calm >"$work/calm.json" 2>/dev/null
+expect 0 "" run calm
+cp "$work/out" "$work/calm.json"
 # sample 1 of every row kills the backend; the others are as before
 expect 3 "generator .*died.*signal 11" run backend --set backend.plugin=crash-backend --set backend.samples=3 \
     --set 'backend.path=""'
@@ -18,8 +19,7 @@ check "the others have results" jq -e \
 # the CPU model crashes on every program: all are lost, the run ends
 expect 5 "died.*signal 11.*CPU model" run uarch --set uarch.plugin=crash-uarch --set backend.samples=1
 # a metric crashes: the others' figures stand
-cp "$config" "$work/metric.cfg"
-expect 0 "" "$PIE" run "$config" --quiet --json --limit 2 --out "$work/metric" \
+expect 4 "crash-metric" "$PIE" run "$config" --quiet --json --limit 2 --out "$work/metric" \
     --set 'metrics=({plugin="crash-metric";},{plugin="speedup";})'
 check "the crashed metric is named" jq -e '.notes | map(test("crash-metric")) | any' "$work/out"
 check "the other metric's figures are the same" bash -c \

@@ -17,9 +17,9 @@ typedef struct counter {
     uint64_t n_insns, n_events[16], n_batches, touched_bytes, mapped_bytes, unmapped_bytes;
     uint64_t last_cut;
     uint16_t n_in_block[1 << 16];
-    int32_t want;          /* answered once @n_insns passes @after */
+    int32_t want; /* answered once @n_insns passes @after */
     uint64_t after;
-    pie_status status;     /* answered likewise */
+    pie_status status; /* answered likewise */
 } counter;
 
 static pie_status count(void *context, const uint64_t *words, size_t n_words, int32_t *ret_want)
@@ -99,13 +99,13 @@ static void run_text(const char *text, const char *input, const pie_guest_limits
     free(program);
 }
 
-#define INCLUDES                                                                                   \
-    "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <pthread.h>\n"           \
-    "#include <signal.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"           \
-    "#include <string.h>\n#include <sys/mman.h>\n#include <sys/random.h>\n"                         \
-    "#include <sys/resource.h>\n#include <sys/socket.h>\n#include <sys/stat.h>\n"                   \
-    "#include <sys/syscall.h>\n#include <sys/sysinfo.h>\n#include <sys/utsname.h>\n"                \
-    "#include <sys/wait.h>\n#include <time.h>\n#include <sched.h>\n#include <unistd.h>\n"           \
+#define INCLUDES                                                                          \
+    "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <pthread.h>\n" \
+    "#include <signal.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n" \
+    "#include <string.h>\n#include <sys/mman.h>\n#include <sys/random.h>\n"               \
+    "#include <sys/resource.h>\n#include <sys/socket.h>\n#include <sys/stat.h>\n"         \
+    "#include <sys/syscall.h>\n#include <sys/sysinfo.h>\n#include <sys/utsname.h>\n"      \
+    "#include <sys/wait.h>\n#include <time.h>\n#include <sched.h>\n#include <unistd.h>\n" \
     "#include <x86intrin.h>\n"
 #define MAIN(body) INCLUDES "int main(int argc, char **argv)\n{\n" body "\n return 0;\n}\n"
 
@@ -243,7 +243,8 @@ static void the_instruction_limit_is_exact(void **state)
         const uint64_t total = result.instructions;
         assert_int_equal(result.verdict, PIE_VERDICT_PASSED);
         pie_guest_result_free(&result);
-        for (uint64_t limit = 1; limit <= total + 1; limit += limit < 12 || limit + 2 > total ? 1 : 7) {
+        for (uint64_t limit = 1; limit <= total + 1;
+             limit += limit < 12 || limit + 2 > total ? 1 : 7) {
             pie_guest_limits limits = support_limits;
             limits.instructions = limit;
             for (int traced = 0; traced < 2; traced++) {
@@ -275,8 +276,8 @@ static void an_endless_loop_ends_at_the_limit(void **state)
     pie_guest_limits limits = support_limits;
     pie_guest_result result;
     limits.instructions = 50000000;
-    run_text(MAIN("puts(\"begins\"); fflush(stdout); for (;;) __asm__ volatile(\"\");"), "", &limits,
-             &result);
+    run_text(MAIN("puts(\"begins\"); fflush(stdout); for (;;) __asm__ volatile(\"\");"), "",
+             &limits, &result);
     assert_int_equal(result.verdict, PIE_VERDICT_INSTRUCTION_LIMIT);
     assert_int_equal(result.instructions, limits.instructions);
     assert_string_equal(pie_buf_text(&result.output), "begins\n");
@@ -310,16 +311,17 @@ static void output_is_limited_and_kept_to_the_limit(void **state)
     assert_int_equal(result.output.n, 10000);
     pie_guest_result_free(&result);
 
-    run_text(MAIN("char b[10000]; memset(b, 'x', 10000); write(1, b, 5000); write(2, b, 5001);"), "",
-             &limits, &result);
+    run_text(MAIN("char b[10000]; memset(b, 'x', 10000); write(1, b, 5000); write(2, b, 5001);"),
+             "", &limits, &result);
     assert_int_equal(result.verdict, PIE_VERDICT_OUTPUT_LIMIT);
     assert_int_equal(result.output.n, 5000);
     assert_int_equal(result.error_output.n, 5001);
     pie_guest_result_free(&result);
 
-    run_text(MAIN("static char b[100000]; struct { void *p; long n; } v[2] = {{b, 100000}, {b, "
-                  "1}}; syscall(SYS_writev, 1, v, 2); puts(\"more\"); fflush(stdout); puts(\"x\");"),
-             "", &limits, &result);
+    run_text(
+        MAIN("static char b[100000]; struct { void *p; long n; } v[2] = {{b, 100000}, {b, "
+             "1}}; syscall(SYS_writev, 1, v, 2); puts(\"more\"); fflush(stdout); puts(\"x\");"),
+        "", &limits, &result);
     assert_int_equal(result.verdict, PIE_VERDICT_OUTPUT_LIMIT);
     assert_int_equal(result.output.n, 10000);
     pie_guest_result_free(&result);
@@ -368,9 +370,10 @@ static void memory_is_limited_the_same_way_each_time(void **state)
 static void the_stack_is_as_large_as_asked(void **state)
 {
     (void)state;
-    const char *text = INCLUDES "int f(int n, char *p) { volatile char a[1000]; a[0] = *p; return n "
-                                "? f(n - 1, (char *)a) + a[0] : 0; }\nint main() { char c = 0; "
-                                "return f(20000, &c); }";
+    const char *text =
+        INCLUDES "int f(int n, char *p) { volatile char a[1000]; a[0] = *p; return n "
+                 "? f(n - 1, (char *)a) + a[0] : 0; }\nint main() { char c = 0; "
+                 "return f(20000, &c); }";
     pie_guest_limits limits = support_limits;
     pie_guest_result result;
     limits.stack_bytes = 64 << 20;
@@ -394,15 +397,17 @@ static void input_can_be_read_in_every_way(void **state)
         MAIN("char t[64] = {0}; int n = read(0, t, 63); int a = atoi(t); printf(\"%d\\n\", a + "
              "atoi(strchr(t, ' ')));"),
         MAIN("struct stat s; fstat(0, &s); char *p = mmap(0, s.st_size, PROT_READ, MAP_PRIVATE, 0, "
-             "0); if (p == MAP_FAILED) return 1; printf(\"%d\\n\", atoi(p) + atoi(strchr(p, ' ')));"),
+             "0); if (p == MAP_FAILED) return 1; printf(\"%d\\n\", atoi(p) + atoi(strchr(p, ' "
+             "')));"),
         MAIN("struct stat s; fstat(0, &s); char *p = mmap(0, s.st_size, PROT_READ | PROT_WRITE, "
              "MAP_PRIVATE, 0, 0); if (p == MAP_FAILED) return 1; *strchr(p, ' ') = 0; "
              "printf(\"%d\\n\", atoi(p) + atoi(p + strlen(p) + 1));"),
         MAIN("char t[64]; fgets(t, 64, stdin); rewind(stdin); int a, b; scanf(\"%d%d\", &a, &b); "
              "printf(\"%d\\n\", a + b);"),
-        MAIN("fseek(stdin, 0, SEEK_END); long n = ftell(stdin); rewind(stdin); char *t = "
-             "calloc(n + 1, 1); fread(t, 1, n, stdin); printf(\"%d\\n\", atoi(t) + atoi(strchr(t, ' "
-             "')));")};
+        MAIN(
+            "fseek(stdin, 0, SEEK_END); long n = ftell(stdin); rewind(stdin); char *t = "
+            "calloc(n + 1, 1); fread(t, 1, n, stdin); printf(\"%d\\n\", atoi(t) + atoi(strchr(t, ' "
+            "')));")};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         pie_guest_result result;
         run_text(texts[i], "40 2\n", NULL, &result);
@@ -422,18 +427,19 @@ static void closed_streams_and_other_descriptors_fail(void **state)
 {
     (void)state;
     pie_guest_result result;
-    run_text(MAIN("char c; struct stat s;"
-                  " close(0); if (read(0, &c, 1) != -1 || errno != EBADF) return 1;"
-                  " if (fstat(0, &s) != -1 || errno != EBADF) return 2;"
-                  " for (int fd = 3; fd < 64; fd++) if (read(fd, &c, 1) != -1 || write(fd, &c, 1) != "
-                  "-1 || fstat(fd, &s) != -1) return 3;"
-                  " if (dup(1) != -1 || dup2(1, 5) != -1) return 4;"
-                  " if (write(0, &c, 1) != -1) return 5;"
-                  " if (open(\"/etc/passwd\", O_RDONLY) != -1 || fopen(\"out.txt\", \"w\")) return 6;"
-                  " if (readlink(\"/proc/self/exe\", &c, 1) != -1) return 7;"
-                  " if (unlink(\"/tmp/x\") != -1 || mkdir(\"/tmp/y\", 0700) != -1) return 8;"
-                  " close(1); if (write(1, \"x\", 1) != -1) return 9;"),
-             "input", NULL, &result);
+    run_text(
+        MAIN("char c; struct stat s;"
+             " close(0); if (read(0, &c, 1) != -1 || errno != EBADF) return 1;"
+             " if (fstat(0, &s) != -1 || errno != EBADF) return 2;"
+             " for (int fd = 3; fd < 64; fd++) if (read(fd, &c, 1) != -1 || write(fd, &c, 1) != "
+             "-1 || fstat(fd, &s) != -1) return 3;"
+             " if (dup(1) != -1 || dup2(1, 5) != -1) return 4;"
+             " if (write(0, &c, 1) != -1) return 5;"
+             " if (open(\"/etc/passwd\", O_RDONLY) != -1 || fopen(\"out.txt\", \"w\")) return 6;"
+             " if (readlink(\"/proc/self/exe\", &c, 1) != -1) return 7;"
+             " if (unlink(\"/tmp/x\") != -1 || mkdir(\"/tmp/y\", 0700) != -1) return 8;"
+             " close(1); if (write(1, \"x\", 1) != -1) return 9;"),
+        "input", NULL, &result);
     assert_int_equal(result.exit_status, 0);
     assert_int_equal(result.verdict, PIE_VERDICT_PASSED);
     assert_int_equal(result.output.n, 0);
@@ -464,17 +470,22 @@ static void the_environment_is_fixed(void **state)
         "clock_gettime(CLOCK_MONOTONIC, &b); printf(\"slept %ld\\n\", (b.tv_sec - a.tv_sec));\n"
         " unsigned long c = __rdtsc(); for (volatile int i = 0; i < 1000; i++); c = __rdtsc() - c; "
         "printf(\"%d\\n\", c > 3000 && c < 9000);\n"
-        " unsigned char r[4]; getrandom(r, 4, 0); printf(\"%02x%02x%02x%02x\\n\", r[0], r[1], r[2], "
+        " unsigned char r[4]; getrandom(r, 4, 0); printf(\"%02x%02x%02x%02x\\n\", r[0], r[1], "
+        "r[2], "
         "r[3]);\n"
         " cpu_set_t set; sched_getaffinity(0, sizeof set, &set); printf(\"%d cpus %ld\\n\", "
         "CPU_COUNT(&set), sysconf(_SC_NPROCESSORS_ONLN));\n"
-        " struct rlimit l; getrlimit(RLIMIT_STACK, &l); printf(\"stack %lu\\n\", (long)l.rlim_cur);\n"
-        " struct stat s; fstat(0, &s); printf(\"%o %ld %ld %ld %ld\\n\", s.st_mode, (long)s.st_size, "
+        " struct rlimit l; getrlimit(RLIMIT_STACK, &l); printf(\"stack %lu\\n\", "
+        "(long)l.rlim_cur);\n"
+        " struct stat s; fstat(0, &s); printf(\"%o %ld %ld %ld %ld\\n\", s.st_mode, "
+        "(long)s.st_size, "
         "(long)s.st_ino, (long)s.st_dev, (long)s.st_blksize);\n"
         " fstat(1, &s); printf(\"%o %ld %ld\\n\", s.st_mode, (long)s.st_size, (long)s.st_mtime);\n"
-        " struct sysinfo i; sysinfo(&i); printf(\"%lu %lu\\n\", (long)i.totalram, (long)i.uptime);\n"
+        " struct sysinfo i; sysinfo(&i); printf(\"%lu %lu\\n\", (long)i.totalram, "
+        "(long)i.uptime);\n"
         " printf(\"%d\\n\", (int)isatty(1));\n"
-        " unsigned x, y, z, w = 0; __asm__(\"cpuid\" : \"=a\"(x), \"=b\"(y), \"=c\"(z), \"=d\"(w) : "
+        " unsigned x, y, z, w = 0; __asm__(\"cpuid\" : \"=a\"(x), \"=b\"(y), \"=c\"(z), \"=d\"(w) "
+        ": "
         "\"a\"(1), \"c\"(0)); printf(\"%x\\n\", x);\n"
         " return 0; }\n",
         "12345", NULL, &result);
@@ -565,9 +576,9 @@ static void memory_events_balance(void **state)
 static void a_sink_can_stop_or_leave_the_guest(void **state)
 {
     (void)state;
-    char *program = support_compile_text(
-        MAIN("volatile long s = 0; for (long i = 0; i < 3000000; i++) s += i; printf(\"%ld\\n\", s);"),
-        "long", static_flags);
+    char *program = support_compile_text(MAIN("volatile long s = 0; for (long i = 0; i < 3000000; "
+                                              "i++) s += i; printf(\"%ld\\n\", s);"),
+                                         "long", static_flags);
     counter *c = calloc(1, sizeof *c);
     assert_non_null(c);
     pie_guest_result whole, result;

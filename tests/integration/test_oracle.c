@@ -1,9 +1,9 @@
 /* test_oracle.c - is the stream true?
  *
- * Three independent witnesses. qemu's one-instruction mode: other blocks, no phantoms, no cuts, so the
- * same instructions with the same addresses must come out. ptrace, stepping the native program: the
- * same sequence of instructions, a repeated string instruction counted once. And the assembly guests
- * themselves, which note the addresses that each instruction must have. */
+ * Three independent witnesses. qemu's one-instruction mode: other blocks, no phantoms, no cuts, so
+ * the same instructions with the same addresses must come out. ptrace, stepping the native program:
+ * the same sequence of instructions, a repeated string instruction counted once. And the assembly
+ * guests themselves, which note the addresses that each instruction must have. */
 #include "guest_support.h"
 
 #include "pie/trace.h"
@@ -183,7 +183,8 @@ static void same_sequence(const sequence *a, const sequence *b)
 
 /* ---- the native program, stepped ------------------------------------------------------------ */
 
-/* Repeated string instructions trap after every iteration, gathers before a fault of a later lane. */
+/* Repeated string instructions trap after every iteration, gathers before a fault of a later lane.
+ */
 static bool stops_in_between(pid_t pid, uint64_t pc)
 {
     uint8_t code[16];
@@ -206,8 +207,7 @@ static bool stops_in_between(pid_t pid, uint64_t pc)
 }
 
 /* Addresses of the instructions that retire natively; the exit status, or 128 + signal. */
-static int step_natively(const char *program, const char *input, uint64_t *addresses,
-                         size_t *ret_n)
+static int step_natively(const char *program, const char *input, uint64_t *addresses, size_t *ret_n)
 {
     const int input_fd = pie_memfd("input", input, strlen(input), true);
     const int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -270,10 +270,10 @@ static int step_natively(const char *program, const char *input, uint64_t *addre
 
 /* ---- assembly guests ------------------------------------------------------------------------ */
 
-static const char *const guests[] = {
-    "scalar",   "stack",         "string",          "sse",        "avx",         "x87",
-    "branches", "straight",      "pages",           "selfmod",    "faults",      "system",
-    "fatal_load", "fatal_divide", "fatal_illegal", "fatal_jump"};
+static const char *const guests[] = {"scalar",     "stack",        "string",        "sse",
+                                     "avx",        "x87",          "branches",      "straight",
+                                     "pages",      "selfmod",      "faults",        "system",
+                                     "fatal_load", "fatal_divide", "fatal_illegal", "fatal_jump"};
 
 static char *assemble(const char *name)
 {
@@ -316,8 +316,7 @@ static void expect_noted_addresses(const char *program, const sequence *s)
     for (size_t i = 0; i < header.e_shnum; i++) {
         Elf64_Shdr section, names;
         memcpy(&section, file.data + header.e_shoff + i * sizeof section, sizeof section);
-        memcpy(&names, file.data + header.e_shoff + header.e_shstrndx * sizeof names,
-               sizeof names);
+        memcpy(&names, file.data + header.e_shoff + header.e_shstrndx * sizeof names, sizeof names);
         if (strcmp(file.data + names.sh_offset + section.sh_name, ".expect") != 0)
             continue;
         const size_t n = section.sh_size / 8;
@@ -425,10 +424,9 @@ static void compiled_programs_agree_with_single_steps_and_native_output(void **s
         sequence blocks, single;
         pie_guest_result result, single_result;
         pie_buf output = {0};
-        char *source =
-            pie_strf("%s/tests/integration/guests/%s", PIE_SOURCE, programs[i].source);
-        char *program = support_compile(programs[i].compiler, source, programs[i].name,
-                                        programs[i].flags);
+        char *source = pie_strf("%s/tests/integration/guests/%s", PIE_SOURCE, programs[i].source);
+        char *program =
+            support_compile(programs[i].compiler, source, programs[i].name, programs[i].flags);
         trace_program(program, input, false, &blocks, &result);
         trace_program(program, input, true, &single, &single_result);
         print_message("  %s: %lu instructions, %lu before its input, %zu blocks\n",

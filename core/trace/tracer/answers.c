@@ -1,8 +1,8 @@
 /* answers.c - system calls answered here instead of by the host, rdtsc, and the seccomp filter.
  *
- * The filter lets through what is harmless and traps the rest: the kernel then delivers SIGSYS, whose
- * handler puts an answer into the register where the caller expects it. Every value is listed in
- * docs/internals/guest-environment.md; a change of one is a new PIE_GUEST_ENVIRONMENT. */
+ * The filter lets through what is harmless and traps the rest: the kernel then delivers SIGSYS,
+ * whose handler puts an answer into the register where the caller expects it. Every value is listed
+ * in docs/internals/guest-environment.md; a change of one is a new PIE_GUEST_ENVIRONMENT. */
 #include "tracer.h"
 
 #include <errno.h>
@@ -69,8 +69,8 @@ void answers_on_segv(int signal, siginfo_t *info, void *context)
     unsigned length;
     if (info->si_code == SI_KERNEL && t.env &&
         is_rdtsc((const uint8_t *)registers[REG_RIP], &length)) {
-        const uint64_t stamp = tracer_instructions_at(t.env[16]) +
-                               t.slept_ns * PIE_GUEST_INSNS_PER_NS;
+        const uint64_t stamp =
+            tracer_instructions_at(t.env[16]) + t.slept_ns * PIE_GUEST_INSNS_PER_NS;
         registers[REG_RAX] = (greg_t)(stamp & UINT32_MAX);
         registers[REG_RDX] = (greg_t)(stamp >> 32);
         if (length == 3)
@@ -96,8 +96,7 @@ void answers_on_segv(int signal, siginfo_t *info, void *context)
 bool answers_is_mapped(uint64_t address, uint64_t n_bytes)
 {
     return ranges_overlap(&t.memory, address, address + n_bytes) == n_bytes ||
-           (address >= t.stack.address &&
-            address + n_bytes <= t.stack.address + t.stack.n_bytes);
+           (address >= t.stack.address && address + n_bytes <= t.stack.address + t.stack.n_bytes);
 }
 
 static uint64_t next_random(void)
@@ -325,20 +324,19 @@ static void on_sigsys(int signal, siginfo_t *info, void *context)
 
 /* Calls that always pass. */
 static const int free_calls[] = {
-    SCMP_SYS(munmap),      SCMP_SYS(madvise),        SCMP_SYS(mremap),
-    SCMP_SYS(brk),         SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(sigaltstack), SCMP_SYS(exit),           SCMP_SYS(exit_group),
-    SCMP_SYS(rseq),        SCMP_SYS(set_robust_list)};
+    SCMP_SYS(munmap),         SCMP_SYS(madvise),      SCMP_SYS(mremap),         SCMP_SYS(brk),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),     SCMP_SYS(rseq),         SCMP_SYS(set_robust_list)};
 
 /* What the dynamic loader may not learn of the host. */
 static const int host_facts[] = {
-    SCMP_SYS(getrandom),  SCMP_SYS(set_tid_address), SCMP_SYS(gettid),
-    SCMP_SYS(getpid),     SCMP_SYS(getppid),         SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),    SCMP_SYS(getgid),          SCMP_SYS(getegid),
-    SCMP_SYS(uname),      SCMP_SYS(sysinfo),         SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(getcpu),     SCMP_SYS(getrlimit),       SCMP_SYS(prlimit64),
-    SCMP_SYS(getrusage),  SCMP_SYS(times),           SCMP_SYS(clock_gettime),
-    SCMP_SYS(readlink),   SCMP_SYS(readlinkat),      SCMP_SYS(gettimeofday),
+    SCMP_SYS(getrandom), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),
+    SCMP_SYS(getpid),    SCMP_SYS(getppid),         SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),   SCMP_SYS(getgid),          SCMP_SYS(getegid),
+    SCMP_SYS(uname),     SCMP_SYS(sysinfo),         SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getcpu),    SCMP_SYS(getrlimit),       SCMP_SYS(prlimit64),
+    SCMP_SYS(getrusage), SCMP_SYS(times),           SCMP_SYS(clock_gettime),
+    SCMP_SYS(readlink),  SCMP_SYS(readlinkat),      SCMP_SYS(gettimeofday),
     SCMP_SYS(time)};
 
 #define LOW32 UINT64_C(0xffffffff)
@@ -351,8 +349,8 @@ static int add_strict(scmp_filter_ctx filter)
         result = seccomp_rule_add(filter, allow, free_calls[i], 0);
     static const int of_input[] = {SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64)};
     for (size_t i = 0; result == 0 && i < sizeof of_input / sizeof *of_input; i++)
-        result = seccomp_rule_add(filter, allow, of_input[i], 1,
-                                  SCMP_A0(SCMP_CMP_MASKED_EQ, LOW32, 0));
+        result =
+            seccomp_rule_add(filter, allow, of_input[i], 1, SCMP_A0(SCMP_CMP_MASKED_EQ, LOW32, 0));
     for (uint64_t fd = 0; result == 0 && fd <= 2; fd++) {
         static const int of_all[] = {SCMP_SYS(lseek), SCMP_SYS(close)};
         static const int of_output[] = {SCMP_SYS(write), SCMP_SYS(writev)};
@@ -375,10 +373,10 @@ static int add_strict(scmp_filter_ctx filter)
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (result == 0)
         result = seccomp_rule_add(filter, allow, SCMP_SYS(rt_sigaction), 1,
-                                  SCMP_A0(SCMP_CMP_NE, SIGSYS));
+                                  SCMP_A0(SCMP_CMP_NE, SIGSYS, 0));
     if (result == 0) /* the ring's own */
         result = seccomp_rule_add(filter, allow, SCMP_SYS(futex), 1,
-                                  SCMP_A0(SCMP_CMP_GE, PIE_GUEST_ADDRESS_LIMIT));
+                                  SCMP_A0(SCMP_CMP_GE, PIE_GUEST_ADDRESS_LIMIT, 0));
     return result;
 }
 
@@ -423,8 +421,7 @@ void answers_begin(void)
     struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&action.sa_mask);
     read_areas();
-    if (sigaction(SIGSYS, &action, NULL) != 0 ||
-        prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) != 0)
+    if (sigaction(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) != 0)
         tracer_finish(PIE_TRACER_BROKEN, 0, "the time stamp counter cannot be hidden");
     t.begun = true;
 }

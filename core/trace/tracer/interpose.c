@@ -19,7 +19,8 @@
 #define t the_tracer
 #define INTERPOSE __attribute__((visibility("default")))
 
-/* ---- time: from instructions executed. qemu would ask the host's vDSO, which no filter sees ---- */
+/* ---- time: from instructions executed. qemu would ask the host's vDSO, which no filter sees ----
+ */
 
 INTERPOSE int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {

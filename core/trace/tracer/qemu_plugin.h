@@ -1,5 +1,6 @@
-/* qemu_plugin.h - the part of qemu's TCG plugin interface that the tracer uses, declared by us since
- * no header is shipped with qemu 7.2. Revisions 1 to 5 share these (docs/internals/tracer.md). */
+/* qemu_plugin.h - the part of qemu's TCG plugin interface that the tracer uses, declared by us
+ * since no header is shipped with qemu 7.2. Revisions 1 to 5 share these
+ * (docs/internals/tracer.md). */
 #ifndef PIE_TRACER_QEMU_PLUGIN_H
 #define PIE_TRACER_QEMU_PLUGIN_H
 

@@ -62,8 +62,8 @@ static bool names_stdin(int64_t number, const uint64_t *a)
 static const char *forbidden_name(int64_t number)
 {
     switch (number) {
-#define FORBID(name)                                                                               \
-    case SYS_##name:                                                                               \
+#define FORBID(name) \
+    case SYS_##name: \
         return #name
         FORBID(clone);
         FORBID(fork);

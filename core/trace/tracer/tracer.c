@@ -51,8 +51,8 @@ static void copy_text(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from ? from : "");
 }
 
-/* @detail: exit status, signal or number of a system call. Every path out of the guest ends here; the
- * last chunk and the result leave together. */
+/* @detail: exit status, signal or number of a system call. Every path out of the guest ends here;
+ * the last chunk and the result leave together. */
 _Noreturn void tracer_finish(int32_t end, int32_t detail, const char *reason)
 {
     pie_tracer_result *r = &t.result;
@@ -169,8 +169,8 @@ void tracer_attend_limit(void)
     tracer_finish(PIE_TRACER_INSTRUCTION_LIMIT, 0, "instruction limit reached");
 }
 
-/* The guest stopped at @pc. When that is inside the open block the block was cut there; otherwise it
- * ran to its end and the fault belongs to what comes next. */
+/* The guest stopped at @pc. When that is inside the open block the block was cut there; otherwise
+ * it ran to its end and the fault belongs to what comes next. */
 void tracer_interrupted(uint64_t pc, bool by_signal)
 {
     const block *b = t.open;
@@ -268,9 +268,13 @@ static inline __attribute__((always_inline)) uint64_t *begin_block(block *b)
     record[0] = b->header;
     /* most blocks have few slots: four are emptied without a look at their number */
     uint64_t *slots = record + 1;
-    slots[0] = slots[1] = slots[2] = slots[3] = PIE_NO_ACCESS;
-    for (size_t i = 4; i < b->n_slots; i++)
-        slots[i] = PIE_NO_ACCESS;
+    for (size_t n = 0;; slots += 4) {
+        slots[0] = slots[1] = slots[2] = slots[3] = PIE_NO_ACCESS;
+        n += 4;
+        if (PIE_LIKELY(n >= b->n_slots))
+            break;
+        __asm__ volatile(""); /* no call of memset */
+    }
     return record;
 }
 
@@ -339,7 +343,8 @@ void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void
     t.base[(uintptr_t)udata] = address;
 }
 
-/* A wide access may come in pieces, ascending, so that the least address is the first: no branch. */
+/* A wide access may come in pieces, ascending, so that the least address is the first: no branch.
+ */
 void on_piece(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *udata)
 {
     (void)vcpu;
@@ -432,7 +437,8 @@ static __attribute__((used)) void start(unsigned vcpu, void *udata, const uint64
         return;
     const uint64_t stack = env[REGISTER_RSP];
     if (env[REGISTER_RIP] != b->address || stack % 16 != 0 || stack >= PIE_GUEST_ADDRESS_LIMIT)
-        tracer_finish(PIE_TRACER_BROKEN, 0, "this qemu keeps the state of its CPU in an unknown way");
+        tracer_finish(PIE_TRACER_BROKEN, 0,
+                      "this qemu keeps the state of its CPU in an unknown way");
     t.env = env;
     for (size_t i = 0; i < t.n_areas; i++) {
         const area *a = &t.areas[i];
@@ -456,8 +462,8 @@ __asm__(".text\n"
         "    jmp start\n"
         ".size on_first, . - on_first\n");
 
-/* Revision 2 (qemu 9.0) refuses plugins of revision 1 and the other way round; qemu reads this before
- * it calls anything. */
+/* Revision 2 (qemu 9.0) refuses plugins of revision 1 and the other way round; qemu reads this
+ * before it calls anything. */
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 __attribute__((constructor)) static void choose_api(void)
@@ -472,14 +478,14 @@ static bool has_api(void)
            qemu_plugin_register_vcpu_insn_exec_cb && qemu_plugin_register_vcpu_mem_cb &&
            qemu_plugin_register_vcpu_syscall_cb && qemu_plugin_register_vcpu_syscall_ret_cb &&
            qemu_plugin_tb_n_insns && qemu_plugin_tb_vaddr && qemu_plugin_tb_get_insn &&
-           qemu_plugin_insn_size && qemu_plugin_insn_vaddr &&
-           qemu_plugin_insn_symbol && qemu_plugin_mem_is_store && qemu_plugin_start_code &&
-           qemu_plugin_end_code;
+           qemu_plugin_insn_size && qemu_plugin_insn_vaddr && qemu_plugin_insn_symbol &&
+           qemu_plugin_mem_is_store && qemu_plugin_start_code && qemu_plugin_end_code;
 }
 
 /* @argv: "ring=FD". Anything but 0 makes qemu give up. */
-__attribute__((visibility("default"))) int
-qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc, char **argv)
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const struct qemu_info_t *info,
+                                                               int argc, char **argv)
 {
     int fd = -1;
     for (int i = 0; i < argc; i++)

@@ -1,8 +1,9 @@
-/* tracer.h - state and inner interfaces of the tracer, which is loaded into qemu-x86_64 twice over: as
- * its TCG plugin and by LD_PRELOAD, so that it also stands between qemu and libc.
+/* tracer.h - state and inner interfaces of the tracer, which is loaded into qemu-x86_64 twice over:
+ * as its TCG plugin and by LD_PRELOAD, so that it also stands between qemu and libc.
  *
  * One guest, one thread (qemu's own second thread is never started), one tracer: its state is one
- * object with a fixed address, since the callbacks of the hot path have no room for a pointer to it.
+ * object with a fixed address, since the callbacks of the hot path have no room for a pointer to
+ * it.
  *
  *   tracer.c     installing, the callbacks of the hot path, records, faults
  *   translate.c  from a translation block to blocks, slots and callbacks
@@ -32,8 +33,8 @@ enum { PIE_GUEST_INSNS_PER_NS = 3 };
 
 /* How the accesses of one instruction find their words. */
 typedef struct access_map {
-    uint16_t word;  /* of the instruction's first slot, from the start of the record */
-    uint8_t mode;   /* PIE_SLOTS_* */
+    uint16_t word; /* of the instruction's first slot, from the start of the record */
+    uint8_t mode;  /* PIE_SLOTS_* */
     uint8_t load0, load1, store0; /* relative to @word, 255 = none */
     uint16_t n_elements, base_offset;
     uint8_t counts_stores; /* rep: an iteration ends with its store, else with its last load */
@@ -42,10 +43,10 @@ typedef struct access_map {
 /* One block of the trace: a translation block, or a part of one. Never freed, since translated code
  * refers to it. The head is what the hot path touches. */
 typedef struct block {
-    uint64_t header;   /* of its BLOCK or REP record */
-    uint32_t reserve;  /* bytes that must be free; NOT_DESCRIBED sends the first execution to the
-                          slow path */
-    uint32_t n_words;  /* of the record */
+    uint64_t header;  /* of its BLOCK or REP record */
+    uint32_t reserve; /* bytes that must be free; NOT_DESCRIBED sends the first execution to the
+                         slow path */
+    uint32_t n_words; /* of the record */
     uint16_t n_slots, n_insns;
     uint8_t n_branches, is_rep;
     uint16_t n_counted;      /* count words, to be zeroed */
@@ -75,11 +76,11 @@ typedef struct area {
 
 typedef struct tracer {
     /* hot */
-    uint64_t *next;  /* where the next record starts */
-    uint64_t *base;  /* start of the open record */
-    uint64_t *end;   /* of the room in this chunk; NULL sends every block to the slow path */
+    uint64_t *next;    /* where the next record starts */
+    uint64_t *base;    /* start of the open record */
+    uint64_t *end;     /* of the room in this chunk; NULL sends every block to the slow path */
     const block *open; /* block of the record at @base; NULL when that can no longer be cut */
-    int64_t left;    /* instructions until the limit */
+    int64_t left;      /* instructions until the limit */
     uint64_t branches;
 
     int64_t budget; /* what @left was at the start */
@@ -104,22 +105,22 @@ typedef struct tracer {
     uint64_t limit_memory, limit_stack, limit_output;
     uint64_t slept_ns;
     uint64_t random_state;
-    uint64_t brk; /* 0 = not asked for yet */
+    uint64_t brk;  /* 0 = not asked for yet */
     ranges memory; /* without the stack */
     area stack;
     area areas[MAX_AREAS]; /* mapped when the guest starts */
     size_t n_areas;
-    uint64_t call[6];      /* arguments of the system call under way */
+    uint64_t call[6]; /* arguments of the system call under way */
     struct sigaction qemu_segv;
 } tracer;
 
 extern tracer the_tracer __attribute__((visibility("hidden")));
 
 /* ---- tracer.c */
-uint64_t tracer_instructions(void); /* retired, up to the end of the open block */
+uint64_t tracer_instructions(void);           /* retired, up to the end of the open block */
 uint64_t tracer_instructions_at(uint64_t pc); /* before the instruction at @pc in the open block */
 void tracer_event(uint32_t type, unsigned n_words, uint64_t a, uint64_t b, uint64_t c);
-void tracer_close_block(void); /* the open block ran to its end */
+void tracer_close_block(void);                        /* the open block ran to its end */
 void tracer_interrupted(uint64_t pc, bool by_signal); /* the open block was left at @pc */
 void tracer_attend_limit(void); /* the instruction limit lies in the open block: end here */
 void tracer_startup_end(void);
@@ -150,7 +151,7 @@ void answers_begin(void);
  * instruction of the program itself, the strict one. */
 void answers_filter(bool strict);
 bool answers_is_mapped(uint64_t address, uint64_t n_bytes); /* in the guest */
-uint64_t answers_time_ns(void); /* the guest's wall clock */
+uint64_t answers_time_ns(void);                             /* the guest's wall clock */
 void answers_on_segv(int signal, siginfo_t *info, void *context);
 
 #endif

@@ -43,9 +43,9 @@ static size_t data_of(const struct qemu_plugin_insn *insn, uint8_t *to, size_t s
 }
 
 /* qemu 7.2 leaves an instruction that crosses into the next page in our view, with its bytes cut
- * short, though it took it out of the TB (it comes first in the next one). An undecodable instruction
- * so near the end of a page is taken for such a one: if it is really illegal, then leaving it out
- * loses nothing, as it never retires. */
+ * short, though it took it out of the TB (it comes first in the next one). An undecodable
+ * instruction so near the end of a page is taken for such a one: if it is really illegal, then
+ * leaving it out loses nothing, as it never retires. */
 static bool is_phantom(const insn_view *insn, uint64_t address)
 {
     return insn->slots.length == 0 && address % PAGE > PAGE - MAX_INSN_BYTES;
@@ -83,10 +83,10 @@ static bool view_tb(const struct qemu_plugin_tb *tb, tb_view *view)
 static bool is_branch(const uint8_t *bytes, size_t n)
 {
     size_t i = 0;
-    while (i < n && (bytes[i] == 0x66 || bytes[i] == 0x67 || bytes[i] == 0xf2 || bytes[i] == 0xf3 ||
-                     bytes[i] == 0x2e || bytes[i] == 0x3e || bytes[i] == 0x26 || bytes[i] == 0x36 ||
-                     bytes[i] == 0x64 || bytes[i] == 0x65 || bytes[i] == 0xf0 ||
-                     (bytes[i] & 0xf0) == 0x40))
+    while (i < n &&
+           (bytes[i] == 0x66 || bytes[i] == 0x67 || bytes[i] == 0xf2 || bytes[i] == 0xf3 ||
+            bytes[i] == 0x2e || bytes[i] == 0x3e || bytes[i] == 0x26 || bytes[i] == 0x36 ||
+            bytes[i] == 0x64 || bytes[i] == 0x65 || bytes[i] == 0xf0 || (bytes[i] & 0xf0) == 0x40))
         i++;
     if (i >= n)
         return false;
@@ -111,7 +111,8 @@ static bool is_broken_gather(const uint8_t *bytes, size_t n)
                      bytes[i] == 0x3e || bytes[i] == 0x26 || bytes[i] == 0x36))
         i++;
     return n - i >= 6 && bytes[i] == 0xc4 && (bytes[i + 1] & 0x5f) == 0x42 &&
-           (bytes[i + 3] & 0xfc) == 0x90 && (bytes[i + 4] & 7) == 4 && (bytes[i + 5] & 0x38) == 0x20;
+           (bytes[i + 3] & 0xfc) == 0x90 && (bytes[i + 4] & 7) == 4 &&
+           (bytes[i + 5] & 0x38) == 0x20;
 }
 
 static uint64_t hash_of(uint64_t address)
@@ -147,8 +148,8 @@ static block *new_block(const tb_view *view, size_t first, size_t n, uint64_t ad
     b->accesses = (access_map *)(void *)(memory + maps_at);
     memcpy(memory + bytes_at, view->bytes + insns[0].offset, n_bytes);
     b->bytes = (const uint8_t *)memory + bytes_at;
-    b->n_branches = is_branch(b->bytes + (insns[n - 1].offset - insns[0].offset),
-                              insns[n - 1].length);
+    b->n_branches =
+        is_branch(b->bytes + (insns[n - 1].offset - insns[0].offset), insns[n - 1].length);
     b->function = qemu_plugin_insn_symbol(insns[0].qemu);
 
     uint16_t *offsets = words, *first_slot = words + n, *counted = words + 2 * n;

@@ -248,7 +248,8 @@ static pie_status load_row(replay *self, const row_place *place)
         self->line = line;
         self->line_capacity = place->n_bytes;
     }
-    for (size_t done = 0; done < place->n_bytes;) {
+    size_t done = 0;
+    while (done < place->n_bytes) {
         const ssize_t n = pread(self->fd, self->line + done, place->n_bytes - done,
                                 (off_t)(place->offset + done));
         if (n < 0 && errno == EINTR)
@@ -260,7 +261,7 @@ static pie_status load_row(replay *self, const row_place *place)
         done += (size_t)n;
     }
     json_error_t error;
-    json_t *row = json_loadb(self->line, place->n_bytes, LOAD_FLAGS, &error);
+    json_t *row = json_loadb(self->line, done, LOAD_FLAGS, &error);
     if (!row && json_error_code(&error) == json_error_out_of_memory)
         return log_nomem(self);
     if (!row || !check_row(self, row, what)) {

@@ -57,30 +57,30 @@ int main(int argc, char **argv)
     for (int i = 0; i < repeats; i++) {
         walker w = {0};
         const pie_trace_sink sink = {&w, walk};
-        const pie_guest_spec spec = {
-            .program_fd = fd,
-            .input = input.data,
-            .input_bytes = input.n,
-            .limits = {10000000000u, 1u << 30, 64u << 20, 64u << 20},
-            .sink = strcmp(mode, "none") == 0 ? NULL : &sink,
-            .one_insn_per_block = strcmp(mode, "singlestep") == 0};
+        const pie_guest_spec spec = {.program_fd = fd,
+                                     .input = input.data,
+                                     .input_bytes = input.n,
+                                     .limits = {10000000000u, 1u << 30, 64u << 20, 64u << 20},
+                                     .sink = strcmp(mode, "none") == 0 ? NULL : &sink,
+                                     .one_insn_per_block = strcmp(mode, "singlestep") == 0};
         pie_guest_result result;
         const double start = now_s();
         const pie_status status = pie_guest_run(&spec, &pie_log_stderr, &result);
         const double seconds = now_s() - start;
         if (status != PIE_OK)
             return 5;
-        printf("%llu instructions %.3f s %.0f MIPS verdict %d exit %d signal %d startup %llu "
-               "branches %llu syscalls %llu writes %llu peak %llu blocks %llu words %llu sum %016llx "
-               "%s%s%s\n",
-               (unsigned long long)result.instructions, seconds,
-               (double)result.instructions / seconds / 1e6, result.verdict, result.exit_status,
-               result.signal, (unsigned long long)result.startup_instructions,
-               (unsigned long long)result.branches, (unsigned long long)result.syscalls,
-               (unsigned long long)result.write_calls, (unsigned long long)result.peak_bytes,
-               (unsigned long long)result.blocks, (unsigned long long)w.n_words,
-               (unsigned long long)w.sum, result.reason, *result.function ? " in " : "",
-               result.function);
+        printf(
+            "%llu instructions %.3f s %.0f MIPS verdict %d exit %d signal %d startup %llu "
+            "branches %llu syscalls %llu writes %llu peak %llu blocks %llu words %llu sum %016llx "
+            "%s%s%s\n",
+            (unsigned long long)result.instructions, seconds,
+            (double)result.instructions / seconds / 1e6, result.verdict, result.exit_status,
+            result.signal, (unsigned long long)result.startup_instructions,
+            (unsigned long long)result.branches, (unsigned long long)result.syscalls,
+            (unsigned long long)result.write_calls, (unsigned long long)result.peak_bytes,
+            (unsigned long long)result.blocks, (unsigned long long)w.n_words,
+            (unsigned long long)w.sum, result.reason, *result.function ? " in " : "",
+            result.function);
         if (i == 0)
             printf("%.*s%.*s", (int)(result.output.n < 300 ? result.output.n : 300),
                    pie_buf_text(&result.output), (int)result.error_output.n,
