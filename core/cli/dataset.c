@@ -395,7 +395,9 @@ static pie_status start_workers(check_command *self)
     self->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (self->signals < 0)
         return pie_log_errno(&pie_log_stderr, "signalfd");
-    const char *folder = getenv("TMPDIR");
+    const char *folder = pie_settings_string(pie_config_group(self->config, "run"), "scratch");
+    if (!folder)
+        folder = getenv("TMPDIR");
     self->scratch = pie_strf("%s/pie-XXXXXX", folder && *folder ? folder : "/tmp");
     if (!self->scratch)
         return pie_log_nomem(&pie_log_stderr);

@@ -122,8 +122,9 @@ static int signal_of(const pie_sandbox_result *result)
 static void judge(const pie_sandbox_result *result, double limit_s, step_run *run)
 {
     int signal = signal_of(result);
-    /* A compiler that catches SIGXCPU may well die while it draws up its report. */
-    if (signal && limit_s > 0 && result->cpu_s >= limit_s)
+    /* A compiler that catches SIGXCPU fails in other ways while it draws up its report. */
+    const bool is_good = result->exited && result->exit_status == 0;
+    if (!is_good && limit_s > 0 && result->cpu_s >= limit_s)
         signal = SIGXCPU;
     if (result->limit == PIE_SANDBOX_HIT_SECCOMP) {
         run->verdict = PIE_VERDICT_COMPILE_ERROR;

@@ -110,6 +110,7 @@ sed -n '1p;8p' "$file" >"$work/want.jsonl"
 check "usable rows, byte for byte" cmp "$work/want.jsonl" "$work/usable.jsonl"
 expect 1 "" run --jobs 3
 check "three at a time find the same" diff <(sed '$d' "$work/one") <(sed '$d' "$work/out")
-expect 0 "" run --limit 1
-check "no scratch folder is left" test -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'pie-??????' -newer "$file" -user "$(id -un)" 2>/dev/null)"
+mkdir "$work/scratch"
+expect 0 "" env TMPDIR="$work/scratch" "$PIE" dataset check "$file" --tests "$tests" --limit 1
+check "no scratch folder is left" test -z "$(ls "$work/scratch")"
 finish
