@@ -416,6 +416,8 @@ static pie_status name_culprit(report_child *self, bool *dropped, bool hung, int
         return PIE_ERR_CRASHED;
     }
     dropped[job - 1] = true;
+    pie_log_warning(self->log, "metric %s %s in %s; the report goes on without it",
+                    job_id(&self->jobs[job - 1]), how, step_names[step]);
     char *what = pie_strf("%s in %s", how, step_names[step]);
     const pie_status status =
         what ? add_failure(self->dead_failures, job_id(&self->jobs[job - 1]), what) : PIE_ERR_NOMEM;

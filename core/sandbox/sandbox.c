@@ -36,7 +36,7 @@
 enum {
     DEFAULT_OPEN_FILES = 64,
     DEFAULT_OUTPUT_BYTES = 1 << 20,
-    WATCH_INTERVAL_MS = 50, /* between two counts of the group's processes */
+    WATCH_INTERVAL_MS = 20, /* between two counts of the group's processes */
     TOOL_STACK_BYTES = 64 << 20,
     GUEST_STACK_BYTES = 8 << 20
 };
@@ -318,14 +318,15 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Live processes and threads of a group, from /proc. */
-static uint64_t count_group(pid_t group)
+/* Live processes and threads of a group, from /proc. It stops above @enough: a bomb must not make
+ * its own discovery slow. */
+static uint64_t count_group(pid_t group, uint64_t enough)
 {
     uint64_t n = 0;
     DIR *folder = opendir("/proc");
     if (!folder)
         return 0;
-    for (const struct dirent *entry; (entry = readdir(folder));) {
+    for (const struct dirent *entry; n <= enough && (entry = readdir(folder));) {
         char path[32], text[512];
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strlen(entry->d_name) > 10)
             continue;
@@ -412,7 +413,7 @@ static pie_status watch(launch *l, pid_t pid, int pidfd, double start_s, pie_san
         }
         if (limits->processes) {
             if (time_s >= next_count_s) {
-                if (count_group(pid) > limits->processes) {
+                if (count_group(pid, limits->processes) > limits->processes) {
                     result->limit = PIE_SANDBOX_HIT_PROCESSES;
                     return PIE_OK;
                 }

@@ -14,18 +14,18 @@ cp -r "$PIE_SOURCE/sdk/template" "$work/template"
 cmake -S "$work/template" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/sdk" > "$work/log" 2>&1 || die "$(cat "$work/log")"
 cmake --build "$work/build" > "$work/log" 2>&1 || die "$(cat "$work/log")"
 ! grep -q warning "$work/log" || die "warnings: $(cat "$work/log")"
-"$PIE" plugin check "$work/build/wins.so" | grep -q 'wins.so: OK: org.example.wins 1.0.0 (pie.metric/1)' ||
+"$PIE" plugin check "$work/build/wins.so" | grep 'wins.so: OK: org.example.wins 1.0.0 (pie.metric/1)' > /dev/null ||
     die "pie refuses the template"
 cmake --install "$work/build" --prefix "$work/sdk" > "$work/log" 2>&1 || die "$(cat "$work/log")"
 
 # it exports one symbol, and needs none of pie's
 symbols=$(nm -D --defined-only "$work/build/wins.so" | awk '{print $3}')
 [ "$symbols" = pie_module_entry ] || die "exports: $symbols"
-! nm -D --undefined-only "$work/build/wins.so" | grep -q 'pie_' || die "it needs symbols of pie"
+! nm -D --undefined-only "$work/build/wins.so" | grep 'pie_' > /dev/null || die "it needs symbols of pie"
 
 # found by PIE_PLUGIN_PATH, shown with its options
-PIE_PLUGIN_PATH="$work/build" "$PIE" plugin list --kind metric | grep -q '^  wins ' || die "not listed"
-PIE_PLUGIN_PATH="$work/build" "$PIE" plugin show wins --json | grep -q '"margin"' || die "not shown"
+PIE_PLUGIN_PATH="$work/build" "$PIE" plugin list --kind metric | grep '^  wins ' > /dev/null || die "not listed"
+PIE_PLUGIN_PATH="$work/build" "$PIE" plugin show wins --json | grep '"margin"' > /dev/null || die "not shown"
 
 # by pkg-config, in C and in C++
 export PKG_CONFIG_PATH
@@ -49,5 +49,5 @@ static const pie_plugin plugin = {PIE_KIND_PROMPT, "org.example.plus", "1.0.0", 
 PIE_MODULE(&plugin);
 END
 c++ -std=c++17 -Wall -shared -fPIC $(pkg-config --cflags pie) "$work/plus.cpp" -o "$work/plus.so"
-"$PIE" plugin check "$work/plus.so" | grep -q 'org.example.plus' || die "a plugin in C++ is refused"
+"$PIE" plugin check "$work/plus.so" | grep 'org.example.plus' > /dev/null || die "a plugin in C++ is refused"
 echo "plugin_template: all good"

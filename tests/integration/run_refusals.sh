@@ -29,10 +29,10 @@ expect 2 "run.cfg:[0-9]+: .*jobs" run
 write_config 's/instructions *= *[0-9]*L/instructions = 5000000000/'
 expect 2 "run.cfg:[0-9]+: .*L" run
 write_config
-expect 2 "limits.instructions" run --set limits.instructons=5
-expect 2 "compiler.*march=native" run --set 'compiler.flags=["-O3","-march=native"]'
+expect 2 "--set limits.instructons.*did you mean .instructions." run --set limits.instructons=5
+expect 2 "flags.*march=native" run --set 'compiler.flags=["-O3","-march=native"]'
 expect 2 "mtune=native" run --set 'compiler.flags=["-mtune=native"]'
-expect 2 "problems" run --set "dataset.path=\"$work/absent.jsonl\""
+expect 2 "absent.jsonl: No such file" run --set "dataset.path=\"$work/absent.jsonl\""
 expect 5 "nothing to measure" run --only no-such-problem
 
 printf '{"problem_id": "p"\n' >"$work/bad.jsonl"
@@ -63,7 +63,7 @@ check "a dry run counts" jq -e '.calls > 0 and .compiles > 0 and .simulations > 
 
 # Something installed is missing.
 mkdir "$work/bin"
-for program in bash env dirname; do ln -s "$(command -v $program)" "$work/bin/"; done
+for program in bash env dirname g++ gcc ld as; do ln -s "$(command -v $program)" "$work/bin/"; done
 expect 4 "qemu" env PATH="$work/bin" "$PIE" run "$config" --quiet --out "$work/noqemu"
 expect 4 "" env PATH="$work/bin" "$PIE" doctor
 check "doctor says how to get qemu" grep -q "apt-get install qemu-user" "$work/out"

@@ -323,19 +323,21 @@ static void expect_noted_addresses(const char *program, const sequence *s)
         uint64_t *words = malloc(section.sh_size + 8);
         assert_non_null(words);
         memcpy(words, file.data + section.sh_offset, section.sh_size);
-        for (size_t at = 0; at + 2 <= n; at += 2 + words[at + 1], n_checked++) {
+        size_t n_noted;
+        for (size_t at = 0; at + 2 <= n; at += 2 + n_noted, n_checked++) {
             const uint64_t *got = first_execution(s, words[at]);
+            const unsigned long address = (unsigned long)words[at];
+            const size_t n_slots = words[at + 1] & UINT32_MAX;
+            n_noted = n_slots + (words[at + 1] >> 32 ? 2 : 0); /* iterations and flags */
             if (!got)
-                fail_msg("%s: the instruction at %#lx never ran", program,
-                         (unsigned long)words[at]);
-            if (got[0] != words[at + 1])
-                fail_msg("%s: the instruction at %#lx has %lu words, not %lu", program,
-                         (unsigned long)words[at], (unsigned long)got[0],
-                         (unsigned long)words[at + 1]);
-            for (size_t k = 0; k < words[at + 1]; k++)
+                fail_msg("%s: the instruction at %#lx never ran", program, address);
+            if (got[0] != n_slots)
+                fail_msg("%s: the instruction at %#lx has %lu words, not %zu", program, address,
+                         (unsigned long)got[0], n_slots);
+            for (size_t k = 0; k < n_noted; k++)
                 if (got[1 + k] != words[at + 2 + k])
                     fail_msg("%s: the instruction at %#lx, word %zu is %#lx, not %#lx", program,
-                             (unsigned long)words[at], k, (unsigned long)got[1 + k],
+                             address, k, (unsigned long)got[1 + k],
                              (unsigned long)words[at + 2 + k]);
         }
         free(words);

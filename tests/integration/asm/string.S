@@ -23,49 +23,49 @@ same:
     T "buf+24", scasb
     T "text+20, buf+25", cmpsb
     POINT text, buf, 16
-    T "buf, text", rep movsb
+    R 16, 0, "buf, text", rep movsb
     POINT text, buf+64, 3
-    T "buf+64, text", rep movsq
+    R 3, 0, "buf+64, text", rep movsq
     POINT text, buf+128, 0
-    T "NONE, NONE", rep movsb
+    R 0, 0, "NONE, NONE", rep movsb
     POINT text, buf+128, 1
-    T "buf+128, text", rep movsd
+    R 1, 0, "buf+128, text", rep movsd
     POINT text, buf+256, 7
-    T "buf+256", rep stosd
+    R 7, 0, "buf+256", rep stosd
     POINT text, buf+256, 0
-    T "NONE", rep stosb
+    R 0, 0, "NONE", rep stosb
     POINT text, buf+256, 9
-    T "text", rep lodsb
+    R 9, 0, "text", rep lodsb
     POINT text, buf, 32
     mov eax, 'b'
     mov byte ptr [buf + 16], 'b'
-    T "buf", repne scasb
+    R 17, 0, "buf", repne scasb
     jnz fail
     POINT text, buf, 5
     mov eax, 'z'
-    T "buf", repne scasb
+    R 5, 0, "buf", repne scasb
     jz fail
     POINT text, buf, 3
     mov eax, 'z'
-    T "buf", repe scasb
+    R 1, 0, "buf", repe scasb
     jz fail
     POINT text, same, 32
-    T "text, same", repe cmpsb
+    R 17, 0, "text, same", repe cmpsb
     jz fail
     POINT text, same, 10
-    T "text, same", repe cmpsb
+    R 10, 0, "text, same", repe cmpsb
     jnz fail
     POINT text, same, 0
-    T "NONE, NONE", repe cmpsb
+    R 0, 0, "NONE, NONE", repe cmpsb
     POINT text, same, 32
-    T "text, same", repne cmpsb
+    R 1, 0, "text, same", repne cmpsb
     std
     POINT text+31, buf+131, 32
-    T "buf+131, text+31", rep movsb
+    R 32, 1, "buf+131, text+31", rep movsb
     POINT text+16, buf+520, 4
-    T "buf+520", rep stosq
+    R 4, 1, "buf+520", rep stosq
     POINT text+31, same+31, 32
-    T "text+31, same+31", repe cmpsb
+    R 16, 1, "text+31, same+31", repe cmpsb
     jz fail
     T "text+15, same+15", cmpsb
     cld
@@ -87,7 +87,7 @@ same:
 2:  rep stosb
     # 16-bit and 32-bit counters
     POINT buf, buf+4096, 4
-    T "buf+4096, buf", addr32 rep movsb
+    R 4, 0, "buf+4096, buf", addr32 rep movsb
     EXIT
 fail:
     EXIT 1

@@ -1,0 +1,3 @@
+// verdict: compile_error
+#pragma GCC dependency "/etc/passwd"
+#error done

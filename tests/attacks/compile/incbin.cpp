@@ -1,0 +1,3 @@
+// verdict: compile_error
+asm(".incbin \"/etc/passwd\"");
+int main() {}

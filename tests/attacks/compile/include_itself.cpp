@@ -1,0 +1,3 @@
+// verdict: compile_error
+#include __FILE__
+int main() {}

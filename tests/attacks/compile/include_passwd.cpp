@@ -1,0 +1,3 @@
+// verdict: compile_error
+#include "/etc/passwd"
+int main() {}
