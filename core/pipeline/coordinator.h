@@ -22,7 +22,7 @@ enum {
 
 typedef struct pie_worker_slot {
     pie_process process;
-    char name[24];
+    char name[32];
     bool ready, measuring;
     pie_work *work;
 } pie_worker_slot;
