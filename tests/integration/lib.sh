@@ -4,6 +4,8 @@ PIE_SOURCE=${PIE_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 PIE_BUILD=${PIE_BUILD:-$PIE_SOURCE/build}
 PIE=${PIE:-$PIE_BUILD/pie}
 PIE_SHARED=${PIE_SHARED:-$PIE_SOURCE/../shared}
+# A plugin that dies of a signal must die of it under sanitizers too.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-handle_segv=0}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pie-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 n_checks=0 n_failed=0
