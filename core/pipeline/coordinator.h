@@ -66,6 +66,8 @@ pie_status pie_coordinator_program_key(const char *problem_id, const char *src_i
 pie_status pie_coordinator_build_key(const char *language, const char *code, pie_key *ret_key);
 /* Tests that @work runs on: all of its row, or the public ones for a dialogue. Borrowed. */
 const json_t *pie_coordinator_tests(const pie_work *work);
+/* @work is measured within a budget, if its source passed. */
+bool pie_coordinator_has_budget(const pie_coordinator *self, const pie_work *work);
 /* Budget per test: limits.cycles_ratio times the source on that test. NULL: none. New reference. */
 json_t *pie_coordinator_cycle_limits(const pie_coordinator *self, const pie_work *work);
 /* Tests go on after a failed one. */
@@ -126,6 +128,9 @@ pie_status pie_coordinator_serve_generator(pie_coordinator *self);
 /* The first worker is ready and says which toolchain there is: claim the folder, read its records.
  */
 pie_status pie_coordinator_begin(pie_coordinator *self, const json_t *ready);
+/* @what told why it cannot start: the status to end with, never PIE_OK. */
+pie_status pie_coordinator_not_started(const pie_coordinator *self, const char *what,
+                                       const json_t *message);
 /* Log "out of memory"; PIE_ERR_NOMEM. */
 pie_status pie_coordinator_nomem(const pie_coordinator *self);
 /* String member of an object, NULL if it is none. Borrowed. */

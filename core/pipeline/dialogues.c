@@ -113,6 +113,7 @@ static pie_status take_probe(pie_coordinator *self, pie_work *work, const json_t
     if (!probe)
         return pie_coordinator_nomem(self);
     probe->probe_of = work;
+    probe->asked_by = work->job;
     copy_digest(message, "source", probe->code);
     pie_coordinator_ready_or_wait(self, probe);
     return PIE_OK;
@@ -124,7 +125,8 @@ static pie_status take_generator_message(pie_coordinator *self, const json_t *me
     if (!event)
         return PIE_OK;
     if (strcmp(event, "failed") == 0)
-        return (pie_status)json_integer_value(json_object_get(message, "status"));
+        return pie_coordinator_not_started(self, "the generator (prompt or backend plugin)",
+                                           message);
     if (strcmp(event, "ready") == 0) {
         self->generator_ready = true;
         return PIE_OK;

@@ -45,12 +45,21 @@ const json_t *pie_coordinator_tests(const pie_work *work)
                                                                           : work->row->tests;
 }
 
+static double budget_ratio(const pie_coordinator *self)
+{
+    return pie_settings_float(pie_config_group(self->config, "limits"), "cycles_ratio");
+}
+
+bool pie_coordinator_has_budget(const pie_coordinator *self, const pie_work *work)
+{
+    return work->role != PIE_ROLE_SOURCE && !work->probe_of && budget_ratio(self) > 0;
+}
+
 /* Budget per test: limits.cycles_ratio times the source on that test. NULL: none. New reference. */
 json_t *pie_coordinator_cycle_limits(const pie_coordinator *self, const pie_work *work)
 {
-    const double ratio =
-        pie_settings_float(pie_config_group(self->config, "limits"), "cycles_ratio");
-    if (work->role == PIE_ROLE_SOURCE || work->probe_of || !work->row->source_cycles || ratio <= 0)
+    const double ratio = budget_ratio(self);
+    if (!pie_coordinator_has_budget(self, work) || !work->row->source_cycles)
         return NULL;
     json_t *limits = json_array();
     size_t i;

@@ -1,8 +1,10 @@
 /* record.c */
 #include "pipeline/record.h"
 
+#include "pie/abi_check.h"
 #include "pie/verdict.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const verdict_names[PIE_N_VERDICTS] = {
@@ -52,4 +54,18 @@ int32_t pie_role_of(const char *name)
         if (strcmp(name, role_names[i]) == 0)
             return i;
     return -1;
+}
+
+json_t *pie_json_text(const char *text)
+{
+    if (!text)
+        return json_null();
+    char *copy = strdup(text);
+    if (!copy)
+        return NULL;
+    for (char *at = copy; *(at += pie_utf8_span(at, strlen(at))); at++)
+        *at = '?';
+    json_t *string = json_string(copy);
+    free(copy);
+    return string;
 }

@@ -32,6 +32,15 @@ pie_status pie_coordinator_nomem(const pie_coordinator *self)
     return pie_log_nomem(self->log);
 }
 
+pie_status pie_coordinator_not_started(const pie_coordinator *self, const char *what,
+                                       const json_t *message)
+{
+    const json_int_t status = json_integer_value(json_object_get(message, "status"));
+    /* The reason was logged there, unless a plugin kept it to itself. */
+    pie_log_error(self->log, "%s could not start", what);
+    return status < 0 && status > INT32_MIN ? (pie_status)status : PIE_ERR_CRASHED;
+}
+
 /* ---- progress ---- */
 
 static double seconds_between(const struct timespec *from, const struct timespec *to)
@@ -200,7 +209,7 @@ static pie_status turn(pie_coordinator *self)
     struct signalfd_siginfo signal;
     if (read(self->signal_fd, &signal, sizeof signal) == (ssize_t)sizeof signal) {
         self->summary.signal = (int)signal.ssi_signo;
-        return PIE_ERR_AGAIN;
+        return PIE_OK;
     }
     pie_status status = PIE_OK;
     for (size_t i = 0; status == PIE_OK && i < self->n_workers; i++) {
@@ -284,12 +293,12 @@ pie_status pie_run(const pie_config *config, const pie_run_options *options, con
         status = open_everything(&self);
         if (status == PIE_OK)
             status = start_processes(&self);
-        while (status == PIE_OK && !(self.run_json && self.dataset_ended && !self.rows))
+        /* Stopped by a signal: what is finished is written. */
+        while (status == PIE_OK && !self.summary.signal &&
+               !(self.run_json && self.dataset_ended && !self.rows))
             status = turn(&self);
         if (self.run_json)
             show_progress(&self, true);
-        if (status == PIE_ERR_AGAIN) /* stopped by a signal: what is finished is written */
-            status = PIE_OK;
         close_everything(&self);
     }
     if (status == PIE_OK)

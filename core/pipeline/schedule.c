@@ -101,6 +101,21 @@ static void release_waiting(pie_coordinator *self, pie_work_row *row)
             make_ready(self, row->programs[i]);
 }
 
+/* The first failed test among those that a dialogue may see, else NULL. */
+static const json_t *first_failed(const pie_work_row *row, const json_t *tests)
+{
+    size_t i;
+    const json_t *test;
+    if (json_array_size(row->public_tests) > 0)
+        json_array_foreach(tests, i, test)
+        {
+            const char *verdict = pie_text_of(test, "verdict");
+            if (verdict && strcmp(verdict, "passed") != 0 && strcmp(verdict, "none") != 0)
+                return test;
+        }
+    return NULL;
+}
+
 /* Of the row's source on test number @n; 0 = unknown. */
 static double source_cycles_of(const pie_work_row *row, const json_t *n)
 {
@@ -126,16 +141,17 @@ static pie_status answer_probe(pie_coordinator *self, const pie_work *work, cons
         cycles += json_number_value(json_object_get(test, "cycles"));
         source_cycles += source_cycles_of(work->row, json_object_get(test, "n"));
     }
-    const json_t *difference = json_object_get(result, "difference");
-    const bool is_public = json_array_size(work->row->public_tests) > 0;
+    const json_t *difference = json_object_get(result, "difference"),
+                 *failed = json_object_get(
+                     first_failed(work->row, json_object_get(result, "tests")), "n");
+    const bool shown = failed && json_equal(json_object_get(difference, "test"), failed);
     return pie_channel_send(
         self->generator.channel,
         json_pack("{s:s,s:I,s:s,s:f,s:f,s:I,s:s?,s:s?}", "do", "submitted", "job",
-                  (json_int_t)work->probe_of->job, "verdict", verdict, "cycles", cycles,
+                  (json_int_t)work->asked_by, "verdict", verdict, "cycles", cycles,
                   "source_cycles", source_cycles, "test",
-                  difference && is_public ? json_integer_value(json_object_get(difference, "test"))
-                                          : -1,
-                  "output", is_public ? pie_text_of(difference, "actual") : NULL, "messages",
+                  failed ? json_integer_value(failed) : (json_int_t)-1, "output",
+                  shown ? pie_text_of(difference, "actual") : NULL, "messages",
                   pie_text_of(work->build, "messages")));
 }
 
@@ -164,8 +180,10 @@ pie_status pie_coordinator_finish(pie_coordinator *self, pie_work *work, const c
         if (infra)
             pie_log_warning(self->log, "%s/%s %s %" PRId64 ": %s", work->row->problem_id,
                             work->row->src_id, pie_role_name(work->role), work->index, reason);
-        if (work->role == PIE_ROLE_SOURCE)
+        if (work->role == PIE_ROLE_SOURCE) {
             set_source_cycles(work->row, verdict, json_object_get(result, "tests"));
+            work->row->source_lost = infra;
+        }
     }
     release_followers(self, work);
     if (work->role == PIE_ROLE_SOURCE)
@@ -225,6 +243,10 @@ pie_status pie_coordinator_settle(pie_coordinator *self, pie_work *work, bool *r
     pie_record_place place;
     json_t *record = NULL, *measured = NULL;
     *ret_settled = true;
+    /* Without the source's cycles it would get another record than in a run where nothing fails. */
+    if (work->row->source_lost && (work->probe_of || pie_coordinator_has_budget(self, work)))
+        return pie_coordinator_finish(self, work, "infra_error", NULL,
+                                      "its source could not be measured, which sets its budget");
     pie_status status = pie_coordinator_build_key(work->row->language, work->code, &key);
     if (status == PIE_OK && !work->build && pie_index_get(&self->builds, key, &place)) {
         status = pie_store_read(self->store, &place, &record);

@@ -74,8 +74,8 @@ static pie_status hash_test(surveyor *self, const pie_dataset_row *row, int64_t 
 
 static void hash_row(surveyor *self, const pie_dataset_row *row)
 {
-    const char *const texts[] = {row->problem_id, row->src_id,   row->src_code,
-                                 row->tgt_id,     row->tgt_code, row->language};
+    const char *const texts[] = {row->problem_id, row->src_id,   row->src_code,   row->tgt_id,
+                                 row->tgt_code,   row->language, row->description};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pie_hasher_text(self->hasher, texts[i]);
     pie_hasher_u64(self->hasher, row->n_tests);

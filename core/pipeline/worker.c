@@ -36,6 +36,7 @@ typedef struct worker {
     double tolerance;
     char *checker; /* absolute path of the executable for PIE_CHECK_PROGRAM */
     pie_guest_limits limits;
+    char failure[sizeof ((pie_guest_result *)0)->reason]; /* why a test could not be run; "" */
 } worker;
 
 /* ---- the checker program of check = "program" ---- */
@@ -242,6 +243,11 @@ static pie_status run_test(worker *self, const char *problem_id, const json_t *t
     if (status != PIE_OK)
         goto cleanup;
     int32_t verdict = run.guest.verdict;
+    if (verdict == PIE_VERDICT_INFRA_ERROR) { /* no result: the job is done again */
+        memcpy(self->failure, run.guest.reason, sizeof self->failure);
+        status = PIE_ERR_CRASHED;
+        goto cleanup;
+    }
     if (verdict == PIE_VERDICT_PASSED) {
         pie_difference difference = {0};
         bool right = false;
@@ -354,32 +360,34 @@ static pie_status compile(worker *self, const json_t *job, pie_build *build)
     return status;
 }
 
-static pie_status send_built(worker *self, const json_t *job, const pie_build *build)
+/* A failure of pie's own: the job is lost, the worker lives. */
+static pie_status send_failed(worker *self, const json_t *job, const char *what)
+{
+    return pie_channel_send(self->channel, json_pack("{s:s,s:O,s:s}", "event", "job_failed", "job",
+                                                     json_object_get(job, "job"), "message", what));
+}
+
+/* *@ret_goes_on: the program is built and may be run. */
+static pie_status send_built(worker *self, const json_t *job, const pie_build *build,
+                             bool *ret_goes_on)
 {
     char elf[PIE_DIGEST_HEX], messages[PIE_DIGEST_HEX];
     pie_digest digest;
     const bool passed = build->verdict == PIE_VERDICT_PASSED;
     pie_digest_hex(&build->elf, elf);
     if (build->messages.n > 0) {
-        const pie_status status =
-            pie_store_put(self->pipeline->store, build->messages.data, build->messages.n, &digest);
-        if (status != PIE_OK)
-            return status;
+        if (pie_store_put(self->pipeline->store, build->messages.data, build->messages.n,
+                          &digest) != PIE_OK)
+            return send_failed(self, job, "what the compiler said could not be stored");
         pie_digest_hex(&digest, messages);
     }
+    *ret_goes_on = passed;
     return pie_channel_send(
         self->channel,
-        json_pack("{s:s,s:O,s:s,s:s?,s:I,s:s?,s:s}", "event", "built", "job",
+        json_pack("{s:s,s:O,s:s,s:s?,s:I,s:s?,s:o}", "event", "built", "job",
                   json_object_get(job, "job"), "verdict", pie_verdict_name(build->verdict), "elf",
                   passed ? elf : NULL, "text_bytes", (json_int_t)build->text_bytes, "messages",
-                  build->messages.n ? messages : NULL, "reason", build->reason));
-}
-
-/* A failure of pie's own: the job is lost, the worker lives. */
-static pie_status send_failed(worker *self, const json_t *job, const char *what)
-{
-    return pie_channel_send(self->channel, json_pack("{s:s,s:O,s:s}", "event", "job_failed", "job",
-                                                     json_object_get(job, "job"), "message", what));
+                  build->messages.n ? messages : NULL, "reason", pie_json_text(build->reason)));
 }
 
 static pie_status do_job(worker *self, const json_t *job)
@@ -390,17 +398,20 @@ static pie_status do_job(worker *self, const json_t *job)
         pie_build_free(&build);
         return send_failed(self, job, "the compiler could not be run");
     }
-    pie_status status = send_built(self, job, &build);
-    if (status == PIE_OK && build.verdict == PIE_VERDICT_PASSED) {
+    bool goes_on = false;
+    pie_status status = send_built(self, job, &build, &goes_on);
+    if (status == PIE_OK && goes_on) {
         status = pie_channel_receive(self->channel, true, &answer);
         const char *what = json_string_value(json_object_get(answer, "do"));
         if (status == PIE_OK && what && strcmp(what, "go") == 0) {
+            self->failure[0] = '\0';
             if (run_tests(self, job, answer, build.elf_fd, &result) == PIE_OK)
                 status = pie_channel_send(self->channel,
                                           json_pack("{s:s,s:O,s:o}", "event", "measured", "job",
                                                     json_object_get(job, "job"), "result", result));
             else
-                status = send_failed(self, job, "a test could not be run");
+                status = send_failed(
+                    self, job, self->failure[0] ? self->failure : "a test could not be run");
         }
     }
     json_decref(answer);

@@ -109,7 +109,7 @@ static pie_status take_worker_message(pie_coordinator *self, pie_worker_slot *sl
 {
     const char *event = pie_text_of(message, "event");
     if (event && strcmp(event, "failed") == 0)
-        return (pie_status)json_integer_value(json_object_get(message, "status"));
+        return pie_coordinator_not_started(self, slot->name, message);
     if (event && strcmp(event, "ready") == 0) {
         slot->ready = true;
         return self->run_json ? PIE_OK : pie_coordinator_begin(self, message);

@@ -1,4 +1,5 @@
-/* filter.h - the seccomp filters of the sandbox's policies, as BPF programs. Private to the sandbox. */
+/* filter.h - the seccomp filters of the sandbox's policies, as BPF programs. Private to the
+ * sandbox. */
 #ifndef PIE_SANDBOX_FILTER_H
 #define PIE_SANDBOX_FILTER_H
 

@@ -45,7 +45,9 @@ typedef struct pie_sandbox_spec {
     bool capture;                   /* collect 1 and 2 unless listed */
     pie_sandbox_limits limits;
     /* Optional: runs in the caller while the process lives (the consumer of the tracer's ring).
-     * Returns when the process is of no more interest: the group is then killed and reaped. */
+     * Returns when the process is of no more interest: the group is then killed and reaped.
+     * wall_s, processes and output_bytes are not watched meanwhile; the rlimits hold. What was
+     * written to captured streams is collected afterwards, as far as a pipe holds it (64 KiB). */
     pie_status (*attend)(void *context, pid_t pid, int pidfd);
     void *context;
 } pie_sandbox_spec;
@@ -60,11 +62,12 @@ typedef struct pie_sandbox_result {
     int exit_status, signal;
     int32_t limit;     /* PIE_SANDBOX_NO_LIMIT .. */
     double wall_s, cpu_s;
-    uint64_t peak_rss_bytes;
+    uint64_t peak_rss_bytes; /* at least the caller's own at the start: the kernel counts from fork() */
     pie_buf out, err;  /* captured; the caller frees both with pie_sandbox_result_free */
 } pie_sandbox_result;
 
-/* Start, attend, reap; on return no process of the group lives. PIE_OK when the process ran, however
+/* Start, attend, reap; on return no process of the group lives. One call at a time in a process; the
+ * child dies with the calling thread. PIE_OK when the process ran, however
  * it ended. PIE_ERR_IO or PIE_ERR_UNAVAILABLE (no such program, no seccomp): logged. A status from
  * attend() is passed on. */
 pie_status pie_sandbox_run(const pie_sandbox_spec *spec, const pie_log *log, pie_sandbox_result *ret_result);
