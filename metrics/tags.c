@@ -133,7 +133,7 @@ static pie_status scale_new(const pie_problem *problem, const row_groups *groups
         const pie_program *humans[] = {row->source, row->target};
         for (size_t i = 0; i < 2; i++) {
             const double cost = cost_whole(row, humans[i]);
-            if (cost < INFINITY)
+            if (humans[i] && cost < INFINITY)
                 made.items[made.n++] = (solution){humans[i]->id, cost, groups->of_row[r]};
         }
     }

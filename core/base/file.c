@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { REMOVE_TRIES = 50 };
+
 pie_status pie_file_read_fd(int fd, const char *name, size_t max_bytes, const pie_log *log,
                             pie_buf *buf)
 {
@@ -136,7 +138,7 @@ static pie_status empty_folder(int fd)
             fchmod(inner, 0700);
             status = empty_folder(inner);
         }
-        if (status == PIE_OK && unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0)
+        if (status == PIE_OK && unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
             status = PIE_ERR_IO;
     }
     const int saved = errno;
@@ -147,12 +149,17 @@ static pie_status empty_folder(int fd)
 
 pie_status pie_folder_remove(const char *path, const pie_log *log)
 {
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? PIE_OK : pie_log_errno(log, path);
-    if (empty_folder(fd) != PIE_OK || rmdir(path) != 0)
-        return pie_log_errno(log, path);
-    return PIE_OK;
+    for (int tries = 1;; tries++) {
+        const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return errno == ENOENT ? PIE_OK : pie_log_errno(log, path);
+        if (empty_folder(fd) == PIE_OK && rmdir(path) == 0)
+            return PIE_OK;
+        /* A process that is being killed may still have put something there. */
+        if (errno != ENOTEMPTY || tries == REMOVE_TRIES)
+            return pie_log_errno(log, path);
+        usleep(10000);
+    }
 }
 
 char *pie_path_join(const char *folder, const char *name)

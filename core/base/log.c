@@ -1,9 +1,7 @@
 /* log.c */
 #include "base/log.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { LINE_BYTES = 8192 };
 
@@ -39,16 +37,4 @@ void pie_log_write(const pie_log *log, int32_t level, const char *format, ...)
     va_start(args, format);
     pie_log_writev(log, level, format, args);
     va_end(args);
-}
-
-pie_status pie_log_nomem(const pie_log *log)
-{
-    pie_log_error(log, "out of memory");
-    return PIE_ERR_NOMEM;
-}
-
-pie_status pie_log_errno(const pie_log *log, const char *what)
-{
-    pie_log_error(log, "%s: %s", what, strerror(errno));
-    return PIE_ERR_IO;
 }

@@ -1,6 +1,8 @@
 /* cli.c */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +34,22 @@ int pie_exit_worse(int a, int b)
     return a ? a : b;
 }
 
-int pie_cli_print(const char *text)
+int pie_cli_print_bytes(const void *bytes, size_t n)
 {
-    if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
+    if (fwrite(bytes, 1, n, stdout) != n || fflush(stdout) != 0) {
+        if (errno == EPIPE) { /* `| head` has seen enough: end like every other tool */
+            signal(SIGPIPE, SIG_DFL);
+            raise(SIGPIPE);
+        }
         pie_log_errno(&pie_log_stderr, "standard output");
         return PIE_EXIT_INSTALL;
     }
     return PIE_EXIT_DONE;
+}
+
+int pie_cli_print(const char *text)
+{
+    return pie_cli_print_bytes(text, strlen(text));
 }
 
 int pie_cli_print_json(json_t *json)

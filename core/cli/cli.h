@@ -32,6 +32,8 @@ typedef struct pie_command {
 /* Write all of @text to standard output; an error there (closed pipe, full disk) is
  * PIE_EXIT_INSTALL. */
 int pie_cli_print(const char *text);
+/* The same for text that may hold zero bytes. */
+int pie_cli_print_bytes(const void *bytes, size_t n);
 /* @json pretty-printed with a newline, keys in insertion order; then json_decref. */
 int pie_cli_print_json(json_t *json);
 /* "pie COMMAND: MESSAGE" and "Try `pie COMMAND --help`." on standard error; returns PIE_EXIT_USER.
@@ -42,8 +44,8 @@ int pie_cli_usage(const char *command, const char *format, ...)
 bool pie_cli_number(const char *text, int64_t *ret_number);
 /* Registry over the standard folders, scanned; on failure logs and returns a status. */
 pie_status pie_cli_registry(const pie_log *log, pie_registry **ret_registry);
-/* The same with the folders that the config names, and the config checked against it. On failure both
- * are NULL. */
+/* The same with the folders that the config names, and the config checked against it. On failure
+ * both are NULL. */
 pie_status pie_cli_config(const pie_config_source *source, const pie_log *log,
                           pie_registry **ret_registry, pie_config **ret_config);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef PIE_VERSION
@@ -35,9 +36,26 @@ static int print_help(void)
     return code;
 }
 
+/* A soft limit of the shell's becomes the hard one: pie sets its own for what it starts. */
+static void raise_limits(void)
+{
+    static const int resources[] = {RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU,
+                                    RLIMIT_NOFILE};
+    for (size_t i = 0; i < sizeof resources / sizeof *resources; i++) {
+        struct rlimit limit;
+        if (getrlimit((__rlimit_resource_t)resources[i], &limit) == 0 &&
+            limit.rlim_cur != limit.rlim_max) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit((__rlimit_resource_t)resources[i], &limit);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    raise_limits();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* who started us may have ignored it: our children would go unseen */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         const int code = print_help();

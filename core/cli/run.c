@@ -122,12 +122,12 @@ int pie_cli_run(int argc, char **argv)
         pie_run_summary summary = {0};
         if (!options.out)
             code = pie_exit_of(pie_log_nomem(&pie_log_stderr));
-        else if (options.dry_run)
-            code = pie_evaluate_plan(&source, &options, &summary) == PIE_OK
-                       ? print_plan(&summary, json)
-                       : PIE_EXIT_USER;
-        else
-            code = pie_evaluate(&source, &options, json);
+        else if (options.dry_run) {
+            const pie_status status = pie_evaluate_plan(&source, &options, &summary);
+            code = status == PIE_OK ? print_plan(&summary, json) : pie_exit_of(status);
+        } else
+            code =
+                pie_evaluate(&source, &options, json ? PIE_PRINT_JSON : PIE_PRINT_TABLE, &summary);
     }
     free(out);
     free(sets);

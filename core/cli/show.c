@@ -130,8 +130,36 @@ static void add_name(const json_t *record, pie_buf *out)
         pie_buf_printf(out, "%s %s", role ? role : "?", text_of(record, "id"));
 }
 
-static void add_line(const json_t *record, pie_buf *out)
+static bool has_passed(const json_t *record)
 {
+    const char *verdict = text_of(record, "verdict");
+    return verdict && strcmp(verdict, "passed") == 0;
+}
+
+/* How many times as fast as its row's source; 0 = cannot be said. */
+static double speedup_of(const show_command *self, const json_t *record)
+{
+    size_t i;
+    const json_t *source;
+    const char *role = text_of(record, "role");
+    json_array_foreach(self->records, i, source)
+    {
+        const char *source_role = text_of(source, "role");
+        if (int_of(source, "row") != int_of(record, "row") || !source_role || !role ||
+            strcmp(source_role, "source") != 0 || strcmp(role, "source") == 0)
+            continue;
+        const double cycles = sum_of(record, "cycles");
+        return has_passed(source) && has_passed(record) &&
+                       json_is_object(json_object_get(record, "counters")) && cycles > 0
+                   ? sum_of(source, "cycles") / cycles
+                   : 0;
+    }
+    return 0;
+}
+
+static void add_line(const show_command *self, const json_t *record, pie_buf *out)
+{
+    const double speedup = speedup_of(self, record);
     pie_buf name = {0};
     add_name(record, &name);
     const char *reason = text_of(record, "reason");
@@ -140,6 +168,11 @@ static void add_line(const json_t *record, pie_buf *out)
     if (json_array_size(json_object_get(record, "tests")) > 0)
         pie_buf_printf(out, " %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT " tests, %.0f cycles",
                        int_of(record, "passed"), int_of(record, "total"), sum_of(record, "cycles"));
+    if (speedup > 0)
+        pie_buf_printf(out, ", %.2fx", speedup);
+    const char *build_reason = text_of(json_object_get(record, "build"), "reason");
+    if (build_reason && *build_reason)
+        pie_buf_printf(out, " %s", build_reason);
     pie_buf_printf(out, "%s%s\n", reason ? " " : "", reason ? reason : "");
     pie_buf_free(&name);
 }
@@ -204,8 +237,10 @@ static void add_tests(const json_t *record, pie_buf *out)
                            json_integer_value(cycles), int_of(test, "startup_cycles"));
         else if (json_is_null(cycles))
             pie_buf_puts(out, " beyond the cycle budget");
+        else
+            pie_buf_puts(out, " not run");
         if (detail && *detail)
-            pie_buf_printf(out, " %s", detail);
+            pie_buf_printf(out, ", %s", detail);
         if (function && *function)
             pie_buf_printf(out, " in %s", function);
         pie_buf_puts(out, "\n");
@@ -225,7 +260,7 @@ static void add_program(const show_command *self, const json_t *record, pie_buf 
     const json_t *build = json_object_get(record, "build"),
                  *generation = json_object_get(record, "generation");
     const char *how = text_of(record, "how"), *build_reason = text_of(build, "reason");
-    add_line(record, out);
+    add_line(self, record, out);
     add_dialogue(self, text_of(generation, "dialogue"), out);
     pie_buf heading = {0};
     pie_buf_printf(&heading, "program%s%s", how ? ", taken from: " : "", how ? how : "");
@@ -268,7 +303,7 @@ static int show(show_command *self)
         if (self->sample)
             add_program(self, record, &out);
         else
-            add_line(record, &out);
+            add_line(self, record, &out);
     }
     int code = PIE_EXIT_USER;
     if (json_array_size(chosen) == 0)
@@ -277,7 +312,7 @@ static int show(show_command *self)
                       self->problem, self->sample, self->run, self->problem);
     else
         code = self->json ? pie_cli_print_json(json_incref(chosen))
-                          : pie_cli_print(pie_buf_text(&out));
+                          : pie_cli_print_bytes(pie_buf_text(&out), out.n);
     json_decref(chosen);
     pie_buf_free(&out);
     return code;

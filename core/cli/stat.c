@@ -47,6 +47,7 @@ typedef struct stat_command {
     const char **sets;
     bool json, show_output;
     /* filled in as it goes */
+    pie_registry *registry;
     pie_config *config;
     pie_builder *builder;
     pie_simulator *simulator;
@@ -196,6 +197,17 @@ static double per(double a, double b)
     return b > 0 ? a / b : 0.0;
 }
 
+/* Cycles, or seconds of a model that measures those. */
+static double time_of(const pie_simulation *run)
+{
+    return run->seconds > 0 ? run->seconds : (double)run->cycles;
+}
+
+static double seconds_of(const pie_simulation *run)
+{
+    return run->seconds > 0 ? run->seconds : (double)run->cycles / (CLOCK_MHZ * 1e6);
+}
+
 static double mips_of(const stat_command *self, size_t i)
 {
     return per((double)self->runs[i].guest.instructions * 1e-6, self->wall_s[i]);
@@ -216,23 +228,22 @@ static json_t *run_json(const stat_command *self, size_t i)
                             json_integer((json_int_t)run->counters[c]));
     }
     for (size_t f = 0; f < run->n_unknown_forms; f++)
-        json_array_append_new(unknown, json_string(run->unknown_forms[f]));
+        json_array_append_new(unknown, pie_json_text(run->unknown_forms[f]));
     return json_pack(
-        "{s:s,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:{s:I,s:I},s:o,s:o,s:I,s:o,s:{s:s,s:i,s:i,s:s,s:s,s:I,s:"
+        "{s:o,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:{s:I,s:I},s:o,s:o,s:I,s:o,s:{s:s,s:i,s:i,s:s,s:s,s:I,s:"
         "I},"
         "s:{s:f,s:f}}",
-        "program", self->programs[i], "uarch", pie_config_uarch(self->config)->info->id, "verdict",
-        pie_verdict_name(guest->verdict), "cycles", (json_int_t)run->cycles, "instructions",
-        (json_int_t)guest->instructions, "uops", (json_int_t)run->uops, "ipc",
-        per((double)guest->instructions, (double)run->cycles), "seconds",
-        (double)run->cycles / (CLOCK_MHZ * 1e6), "startup", "cycles",
-        (json_int_t)run->startup_cycles, "instructions", (json_int_t)guest->startup_instructions,
-        "counters", all, "topdown", topdown, "unknown_forms",
-        (json_int_t)counter_of(self, run, "unknown_forms"), "unknown_form_names", unknown, "guest",
-        "reason", guest->reason, "exit", guest->exit_status, "signal", guest->signal, "function",
-        guest->function, "engine", pie_guest_engine_version(NULL), "peak_bytes",
-        (json_int_t)guest->peak_bytes, "output_bytes", (json_int_t)guest->output.n, "host",
-        "wall_s", self->wall_s[i], "mips", mips_of(self, i));
+        "program", pie_json_text(self->programs[i]), "uarch",
+        pie_config_uarch(self->config)->info->id, "verdict", pie_verdict_name(guest->verdict),
+        "cycles", (json_int_t)run->cycles, "instructions", (json_int_t)guest->instructions, "uops",
+        (json_int_t)run->uops, "ipc", per((double)guest->instructions, (double)run->cycles),
+        "seconds", seconds_of(run), "startup", "cycles", (json_int_t)run->startup_cycles,
+        "instructions", (json_int_t)guest->startup_instructions, "counters", all, "topdown",
+        topdown, "unknown_forms", (json_int_t)counter_of(self, run, "unknown_forms"),
+        "unknown_form_names", unknown, "guest", "reason", guest->reason, "exit", guest->exit_status,
+        "signal", guest->signal, "function", guest->function, "engine",
+        pie_guest_engine_version(NULL), "peak_bytes", (json_int_t)guest->peak_bytes, "output_bytes",
+        (json_int_t)guest->output.n, "host", "wall_s", self->wall_s[i], "mips", mips_of(self, i));
 }
 
 /* 1234567 as "1,234,567". */
@@ -260,7 +271,7 @@ static void print_run(const stat_command *self, size_t i, pie_buf *out)
                    pie_config_uarch(self->config)->info->short_name,
                    pie_verdict_name(guest->verdict), guest->reason[0] ? ", " : "", guest->reason);
     pie_buf_printf(out, "%20s  %-18s %.6f s at %.1f GHz\n", grouped(run->cycles, number), "cycles",
-                   (double)run->cycles / (CLOCK_MHZ * 1e6), CLOCK_MHZ * 1e-3);
+                   seconds_of(run), CLOCK_MHZ * 1e-3);
     pie_buf_printf(out, "%20s  %-18s %.2f per cycle\n", grouped(guest->instructions, number),
                    "instructions", per((double)guest->instructions, (double)run->cycles));
     for (size_t c = 0; c < run->n_counters; c++)
@@ -268,37 +279,59 @@ static void print_run(const stat_command *self, size_t i, pie_buf *out)
             strcmp(counters[c].name, "instructions") != 0)
             pie_buf_printf(out, "%20s  %-18s %s\n", grouped(run->counters[c], number),
                            counters[c].name, counters[c].help);
-    pie_buf_printf(out, "%20s  %-18s %.1f %% of the cycles, before the first read of input\n",
-                   grouped(run->startup_cycles, number), "start-up cycles",
-                   100 * per((double)run->startup_cycles, (double)run->cycles));
+    if (run->startup_seen)
+        pie_buf_printf(out, "%20s  %-18s %.1f %% of the cycles, before the first read of input\n",
+                       grouped(run->startup_cycles, number), "start-up cycles",
+                       100 * per((double)run->startup_cycles, (double)run->cycles));
     pie_buf_printf(out, "%20s  %-18s largest address space\n", grouped(guest->peak_bytes, number),
                    "bytes");
     for (size_t f = 0; f < run->n_unknown_forms; f++)
         pie_buf_printf(out, "%20s  timed by a fallback: %s\n", "", run->unknown_forms[f]);
+    const char *limit = guest->verdict == PIE_VERDICT_INSTRUCTION_LIMIT ? "instructions"
+                        : guest->verdict == PIE_VERDICT_MEMORY_LIMIT    ? "memory"
+                        : guest->verdict == PIE_VERDICT_OUTPUT_LIMIT    ? "output"
+                                                                        : NULL;
+    if (limit)
+        pie_buf_printf(out, "\n it reached limits.%s = %" PRId64 "; --set limits.%s=N changes it\n",
+                       limit, pie_settings_int(pie_config_group(self->config, "limits"), limit),
+                       limit);
     pie_buf_printf(out, "\n %.3f s on this machine, %.0f million instructions per second\n",
                    self->wall_s[i], mips_of(self, i));
+}
+
+/* A ratio of two programs means something only when both did their work. */
+static bool is_comparable(const stat_command *self)
+{
+    return self->n_programs == 2 && self->runs[0].guest.verdict == PIE_VERDICT_PASSED &&
+           self->runs[1].guest.verdict == PIE_VERDICT_PASSED;
 }
 
 static int print_all(const stat_command *self)
 {
     const double ratio =
-        self->n_programs == 2 ? per((double)self->runs[0].cycles, (double)self->runs[1].cycles) : 0;
+        is_comparable(self) ? per(time_of(&self->runs[0]), time_of(&self->runs[1])) : 0;
     if (self->json && self->n_programs == 1)
         return pie_cli_print_json(run_json(self, 0));
     if (self->json)
-        return pie_cli_print_json(json_pack("{s:[o,o],s:f}", "programs", run_json(self, 0),
-                                            run_json(self, 1), "speedup", ratio));
+        return pie_cli_print_json(json_pack("{s:[o,o],s:o}", "programs", run_json(self, 0),
+                                            run_json(self, 1), "speedup",
+                                            is_comparable(self) ? json_real(ratio) : json_null()));
     pie_buf out = {0};
     for (size_t i = 0; i < self->n_programs; i++) {
-        if (self->show_output)
-            pie_buf_add(&out, self->runs[i].guest.output.data, self->runs[i].guest.output.n);
+        const pie_guest_result *guest = &self->runs[i].guest;
+        if (self->show_output) {
+            pie_buf_add(&out, guest->output.data, guest->output.n);
+            pie_buf_add(&out, guest->error_output.data, guest->error_output.n);
+        }
         print_run(self, i, &out);
     }
-    if (self->n_programs == 2)
+    if (is_comparable(self))
         pie_buf_printf(&out, "\n %.4f times as fast: %s against %s\n", ratio, self->programs[1],
                        self->programs[0]);
+    else if (self->n_programs == 2)
+        pie_buf_puts(&out, "\n no ratio: not both programs passed\n");
     pie_buf_puts(&out, "\n");
-    const int code = pie_cli_print(pie_buf_text(&out));
+    const int code = pie_cli_print_bytes(pie_buf_text(&out), out.n);
     pie_buf_free(&out);
     return code;
 }
@@ -307,9 +340,8 @@ static int print_all(const stat_command *self)
 
 static pie_status run_all(stat_command *self)
 {
-    pie_registry *registry = NULL;
     const pie_config_source source = {.sets = self->sets};
-    pie_status status = pie_cli_config(&source, &pie_log_stderr, &registry, &self->config);
+    pie_status status = pie_cli_config(&source, &pie_log_stderr, &self->registry, &self->config);
     if (status == PIE_OK)
         status = read_input(self);
     if (status == PIE_OK && !pie_guest_engine_version(&pie_log_stderr))
@@ -319,16 +351,10 @@ static pie_status run_all(stat_command *self)
                                    &self->simulator);
     for (size_t i = 0; status == PIE_OK && i < self->n_programs; i++)
         status = run_program(self, i);
-    if (status != PIE_OK) {
-        pie_config_free(self->config);
-        self->config = NULL;
-        pie_registry_free(registry);
-    }
     return status;
 }
 
-/* In a child: it has compiler and CPU model in it. The process ends after it, so what the registry
- * and the configuration hold goes with it. */
+/* In a child: it has compiler and CPU model in it. */
 static int run_isolated(void *context)
 {
     stat_command *self = context;
@@ -347,6 +373,8 @@ static int run_isolated(void *context)
     pie_buf_free(&self->input);
     pie_simulator_free(self->simulator);
     pie_builder_free(self->builder);
+    pie_config_free(self->config);
+    pie_registry_free(self->registry);
     return code;
 }
 

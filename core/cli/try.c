@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/evaluate.h"
+#include "pie/abi_check.h"
 
 #include <dirent.h>
 #include <getopt.h>
@@ -16,7 +17,9 @@
 static const char help[] =
     "usage: pie try SLOW --tests DIR [--candidate FILE]... [--config CONFIG] [OPTION]...\n"
     "\n"
-    "One program the whole way. DIR holds input.<N>.txt and output.<N>.txt.\n"
+    "One program the whole way. DIR holds input.<N>.txt and output.<N>.txt. Prints a line per "
+    "program;\n"
+    "with --out, `pie show RUN NAME-OF-DIR` says more.\n"
     "\n"
     "  --candidate FILE  a faster program to measure; may be given several times, in order\n"
     "  --config CONFIG   settings, and the backend that is asked when there is no --candidate\n"
@@ -25,7 +28,7 @@ static const char help[] =
     "  --json            print the report as JSON\n"
     "  --quiet           no progress line\n"
     "\n"
-    "exit status: as of `pie run`\n";
+    "exit status: as of `pie run`; 1 when the slow program itself does not pass its tests\n";
 
 enum { SOURCE_MAX_BYTES = 16 << 20 };
 
@@ -33,7 +36,7 @@ typedef struct try_command {
     const char *slow, *tests, *config, *out;
     const char **candidates, **sets;
     size_t n_candidates, n_sets;
-    char *owned[8]; /* --set texts made here */
+    char *owned[9]; /* --set texts made here */
     size_t n_owned;
     bool json, quiet;
     char folder[64]; /* temporary */
@@ -91,9 +94,9 @@ static pie_status write_row(const try_command *self, const char *name, json_t *r
     char *path = pie_path_join(self->folder, name);
     char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
     json_decref(row);
-    pie_status status = PIE_ERR_NOMEM;
-    if (path && text)
-        status = pie_file_replace(path, text, strlen(text), &pie_log_stderr);
+    const pie_status status = path && text
+                                  ? pie_file_replace(path, text, strlen(text), &pie_log_stderr)
+                                  : pie_log_nomem(&pie_log_stderr);
     free(path);
     free(text);
     return status;
@@ -125,6 +128,11 @@ static pie_status write_dataset(try_command *self)
     char *tests = realpath(self->tests, NULL);
     if (!tests)
         return pie_log_errno(&pie_log_stderr, self->tests);
+    if (pie_utf8_span(tests, strlen(tests)) != strlen(tests)) {
+        pie_log_error(&pie_log_stderr, "%s: a path that is not UTF-8; give it another name", tests);
+        free(tests);
+        return PIE_ERR_CONFIG;
+    }
     char *slash = strrchr(tests, '/');
     const char *problem_id = slash + 1;
     json_t *numbers = NULL, *source = NULL, *answers = json_array();
@@ -140,6 +148,12 @@ static pie_status write_dataset(try_command *self)
             json_array_append_new(answers, answer);
     }
     const char *dot = strrchr(self->slow, '.');
+    bool has_language = false;
+    for (size_t k = 0; k < self->n_sets; k++)
+        has_language |=
+            strncmp(self->sets[k], "compiler.language", strlen("compiler.language")) == 0;
+    if (status == PIE_OK && !has_language) /* by its name, as `pie stat` does */
+        status = add_set(self, strdup("compiler.language=\"row\""));
     if (status == PIE_OK)
         status =
             write_row(self, "problems.jsonl",
@@ -169,22 +183,54 @@ static pie_status write_dataset(try_command *self)
     return status;
 }
 
+/* What `pie show` says: a line per program. */
+static int show_programs(const char *run, const char *tests)
+{
+    char *folder = realpath(tests, NULL);
+    if (!folder)
+        return pie_exit_of(pie_log_errno(&pie_log_stderr, tests));
+    char name[] = "show", *run_copy = strdup(run);
+    char *argv[] = {name, run_copy, strrchr(folder, '/') + 1, NULL};
+    optind = 0; /* getopt starts anew */
+    const int code = run_copy ? pie_cli_show(3, argv) : pie_exit_of(pie_log_nomem(&pie_log_stderr));
+    free(run_copy);
+    free(folder);
+    return code;
+}
+
+static int measure(try_command *self, const char *run)
+{
+    const pie_config_source source = {
+        .path = self->config, .sets = self->sets, .need_backend = true, .need_dataset = true};
+    const pie_run_options options = {.out = run, .limit = -1, .progress = !self->quiet};
+    pie_run_summary summary = {0};
+    int code =
+        pie_evaluate(&source, &options, self->json ? PIE_PRINT_JSON : PIE_PRINT_NOTHING, &summary);
+    const bool measured = code == PIE_EXIT_DONE || code == PIE_EXIT_INCOMPLETE;
+    if (measured && !self->json)
+        code = pie_exit_worse(code, show_programs(run, self->tests));
+    if (measured && !summary.baseline_passed) {
+        pie_log_error(&pie_log_stderr, "%s does not pass its own tests, so nothing can be compared",
+                      self->slow);
+        code = pie_exit_worse(code, PIE_EXIT_FAILED);
+    }
+    return code;
+}
+
 static int try_it(try_command *self)
 {
+    if (self->out && access(self->out, F_OK) == 0) {
+        pie_log_error(&pie_log_stderr, "%s: is there already; --out names a new folder", self->out);
+        return PIE_EXIT_USER;
+    }
     const char *base = getenv("TMPDIR");
     snprintf(self->folder, sizeof self->folder, "%s/pie-try-XXXXXX",
              base && base[0] == '/' && strlen(base) < 40 ? base : "/tmp");
     if (!mkdtemp(self->folder))
         return pie_exit_of(pie_log_errno(&pie_log_stderr, self->folder));
     char *run = self->out ? strdup(self->out) : pie_path_join(self->folder, "run");
-    pie_status status = run ? write_dataset(self) : pie_log_nomem(&pie_log_stderr);
-    int code = pie_exit_of(status);
-    if (status == PIE_OK) {
-        const pie_config_source source = {
-            .path = self->config, .sets = self->sets, .need_backend = true, .need_dataset = true};
-        const pie_run_options options = {.out = run, .limit = -1, .progress = !self->quiet};
-        code = pie_evaluate(&source, &options, self->json);
-    }
+    const pie_status status = run ? write_dataset(self) : pie_log_nomem(&pie_log_stderr);
+    const int code = status == PIE_OK ? measure(self, run) : pie_exit_of(status);
     free(run);
     pie_folder_remove(self->folder, &pie_log_stderr);
     return code;

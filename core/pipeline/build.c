@@ -633,6 +633,27 @@ static const char *limit_in_messages(const pie_buf *messages, const char *source
     return crash;
 }
 
+/* Does a line tell of this machine instead of the source? Elsewhere the program may well compile.
+ * Where there is a line number, it is the source that speaks. */
+static const char *machine_in_messages(const pie_buf *messages)
+{
+    static const char full[] = "No space left on device";
+    const size_t n_full = sizeof full - 1;
+    for (const char *at = pie_buf_text(messages); *at;) {
+        const size_t n = strcspn(at, "\n");
+        bool numbered = false;
+        for (size_t i = 0; i + 1 < n; i++)
+            numbered |= at[i] == ':' && at[i + 1] >= '0' && at[i + 1] <= '9';
+        if (!numbered && n >= n_full && memcmp(at + n - n_full, full, n_full) == 0)
+            return "there is no space left for the compiler's files";
+        if (!numbered && (memmem(at, n, "Killed signal terminated program", 32) ||
+                          memmem(at, n, "unable to execute command: Killed", 33)))
+            return "the compiler was killed from outside";
+        at += n + (at[n] == '\n');
+    }
+    return NULL;
+}
+
 /* The first line that says "error", else the first line. */
 static void first_error(const pie_buf *messages, char *ret_reason, size_t size)
 {
@@ -749,13 +770,15 @@ static pie_status run_plan(const pie_builder *builder, const pie_compile_plan *p
         if (status != PIE_OK)
             break;
         status = add_messages(&run, work, &build->messages);
-        const char *limit = run.verdict == PIE_VERDICT_COMPILE_ERROR && !run.reason
-                                ? limit_in_messages(&build->messages, source)
-                                : NULL;
+        const bool unexplained = run.verdict == PIE_VERDICT_COMPILE_ERROR && !run.reason;
+        const char *machine = unexplained ? machine_in_messages(&build->messages) : NULL;
+        const char *limit = unexplained ? limit_in_messages(&build->messages, source) : NULL;
         shorten_messages(&build->messages);
         char first[sizeof build->reason];
         first_error(&build->messages, first, sizeof first);
-        if (limit)
+        if (machine)
+            end_with(build, PIE_VERDICT_INFRA_ERROR, machine);
+        else if (limit)
             end_with(build, PIE_VERDICT_COMPILE_LIMIT, limit);
         else if (run.verdict != PIE_VERDICT_PASSED)
             end_with(build, run.verdict, run.reason ? run.reason : first);

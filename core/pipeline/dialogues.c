@@ -94,6 +94,8 @@ static pie_status take_sample(pie_coordinator *self, pie_work *work, const json_
     copy_digest(message, "code", work->code);
     copy_digest(message, "reply", work->reply);
     work->generation = json_incref(json_object_get(message, "generation"));
+    const char *error = pie_text_of(work->generation, "error");
+    self->summary.n_unanswered += error && strcmp(error, "no_answer") == 0;
     work->tried = false;
     pie_status status = copy_text(self, message, "how", &work->how);
     if (status == PIE_OK)

@@ -37,7 +37,7 @@ static const char *read_segments(const file *f, const Elf64_Ehdr *header, pie_el
         !table_fits(f, header->e_phoff, header->e_phnum, sizeof(Elf64_Phdr)))
         return "its program headers are damaged";
     for (uint64_t i = 0; i < header->e_phnum; i++) {
-        Elf64_Phdr segment;
+        Elf64_Phdr segment = {0};
         read_at(f, header->e_phoff + i * sizeof segment, &segment, sizeof segment);
         elf->is_dynamic |= segment.p_type == PT_INTERP;
         if (segment.p_type != PT_LOAD)
@@ -59,7 +59,7 @@ static uint64_t text_of_sections(const file *f, const Elf64_Ehdr *header)
         !table_fits(f, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr)))
         return 0;
     for (uint64_t i = 0; i < header->e_shnum; i++) {
-        Elf64_Shdr section;
+        Elf64_Shdr section = {0};
         read_at(f, header->e_shoff + i * sizeof section, &section, sizeof section);
         if ((section.sh_flags & SHF_EXECINSTR) && section.sh_type != SHT_NOBITS &&
             table_fits(f, section.sh_offset, section.sh_size, 1))

@@ -25,7 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PUBLIC_TEST_MAX_BYTES = 1 << 20 };
+enum {
+    PUBLIC_TEST_MAX_BYTES = 1 << 20, /* what a prompt sees of a longer one */
+    STEPS_MAX = 1000                 /* of one dialogue: a prompt that never stops is broken */
+};
 
 /* A step together with what it owns. */
 typedef struct sample_step {
@@ -172,9 +175,16 @@ static pie_status read_public_tests(const generator *self, sample_dialogue *dial
             pie_buf buf = {0};
             char *path = pie_dataset_test_path(self->pipeline->tests_folder,
                                                dialogue->view.problem_id, test->number, which == 1);
-            const pie_status status =
-                path ? pie_file_read(path, PUBLIC_TEST_MAX_BYTES, self->pipeline->log, &buf)
+            pie_status status =
+                path ? pie_file_read(path, PUBLIC_TEST_MAX_BYTES, &pie_log_none, &buf)
                      : PIE_ERR_NOMEM;
+            if (status == PIE_ERR_LIMIT) {
+                buf.n = PUBLIC_TEST_MAX_BYTES;
+                buf.data[buf.n] = '\0';
+                status = PIE_OK;
+            } else if (status == PIE_ERR_IO) {
+                pie_log_error(self->pipeline->log, "%s is not readable", path);
+            }
             free(path);
             *texts[which] = pie_buf_steal(&buf);
             if (status != PIE_OK || !*texts[which])
@@ -261,9 +271,9 @@ static void remove_dialogue(generator *self, sample_dialogue *dialogue)
 
 static pie_status fail_dialogue(generator *self, sample_dialogue *dialogue, const char *message)
 {
-    const pie_status status =
-        pie_channel_send(self->channel, json_pack("{s:s,s:I,s:s}", "event", "job_failed", "job",
-                                                  (json_int_t)dialogue->job, "message", message));
+    const pie_status status = pie_channel_send(
+        self->channel, json_pack("{s:s,s:I,s:o}", "event", "job_failed", "job",
+                                 (json_int_t)dialogue->job, "message", pie_json_text(message)));
     remove_dialogue(self, dialogue);
     return status;
 }
@@ -307,8 +317,8 @@ static pie_status put_transcript(const generator *self, const sample_dialogue *d
         json_t *messages = json_array();
         for (size_t m = 0; m < step->view.n_messages; m++)
             json_array_append_new(messages,
-                                  json_pack("{s:s,s:s}", "role", role_name(step->messages[m].role),
-                                            "text", step->messages[m].text));
+                                  json_pack("{s:s,s:o}", "role", role_name(step->messages[m].role),
+                                            "text", pie_json_text(step->messages[m].text)));
         json_array_append_new(transcript,
                               json_pack("{s:o,s:s?}", "messages", messages, "reply",
                                         step->reply_digest[0] ? step->reply_digest : NULL));
@@ -324,10 +334,12 @@ static pie_status put_transcript(const generator *self, const sample_dialogue *d
 static pie_status finish_dialogue(generator *self, sample_dialogue *dialogue,
                                   const sample_step *answer, const char *reason)
 {
-    const sample_step *last_reply = answer;
-    for (size_t i = dialogue->n_steps; !last_reply && i-- > 0;)
+    /* The reply that the answer came from. */
+    const char *reply = NULL;
+    for (size_t i = answer ? (size_t)(answer - dialogue->steps) + 1 : dialogue->n_steps;
+         !reply && i-- > 0;)
         if (dialogue->steps[i].reply_digest[0])
-            last_reply = &dialogue->steps[i];
+            reply = dialogue->steps[i].reply_digest;
     char transcript[PIE_DIGEST_HEX] = "";
     if (put_transcript(self, dialogue, transcript) != PIE_OK)
         return fail_dialogue(self, dialogue, "the dialogue could not be stored");
@@ -341,15 +353,11 @@ static pie_status finish_dialogue(generator *self, sample_dialogue *dialogue,
         "dialogue", transcript);
     const pie_status status = pie_channel_send(
         self->channel,
-        json_pack("{s:s,s:I,s:s?,s:s?,s:s?,s:s?,s:o}", "event", "sample", "job",
+        json_pack("{s:s,s:I,s:s?,s:s?,s:o,s:s?,s:o}", "event", "sample", "job",
                   (json_int_t)dialogue->job, "code", answer ? answer->code_digest : NULL, "how",
                   answer ? answer->how : NULL, "reason",
-                  answer   ? NULL
-                  : reason ? reason
-                           : "no program",
-                  "reply",
-                  last_reply && last_reply->reply_digest[0] ? last_reply->reply_digest : NULL,
-                  "generation", generation));
+                  answer ? json_null() : pie_json_text(reason ? reason : "no program"), "reply",
+                  reply, "generation", generation));
     remove_dialogue(self, dialogue);
     return status;
 }
@@ -436,6 +444,8 @@ static pie_status advance(generator *self, sample_dialogue *dialogue)
         dialogue->views[i] = dialogue->steps[i].view;
     dialogue->view.steps = dialogue->views;
     dialogue->view.n_steps = dialogue->n_steps;
+    if (dialogue->n_steps >= STEPS_MAX)
+        return fail_dialogue(self, dialogue, "the prompt plugin does not come to an end");
     pie_action action = {.best_step = -1};
     if (self->prompt->next(self->prompt_self, &dialogue->view, &action) != PIE_OK)
         return fail_dialogue(self, dialogue, "the prompt plugin failed");
@@ -554,6 +564,8 @@ static pie_status take_measurement(generator *self, const json_t *message)
     const char *verdict = text_of(message, "verdict"), *output = text_of(message, "output"),
                *messages = text_of(message, "messages");
     view->verdict = verdict ? pie_verdict_of(verdict) : PIE_VERDICT_INFRA_ERROR;
+    if (view->verdict == PIE_VERDICT_INFRA_ERROR) /* no dialogue may depend on such luck */
+        return fail_dialogue(self, dialogue, "its program could not be measured");
     view->cycles = json_number_value(json_object_get(message, "cycles"));
     view->source_cycles = json_number_value(json_object_get(message, "source_cycles"));
     view->failed_test = json_integer_value(json_object_get(message, "test"));
@@ -633,9 +645,9 @@ static pie_status serve(generator *self)
     while (status == PIE_OK) {
         int32_t timeout = -1;
         const int backend_fd = self->backend->wait_fd(self->backend_self, &timeout);
-        bool waiting = false;
+        bool waiting = false; /* for an answer, or for room at the backend */
         for (const sample_dialogue *at = self->dialogues; at; at = at->next)
-            waiting |= at->state == WAITING_FOR_ANSWER;
+            waiting |= at->state != WAITING_FOR_MEASUREMENT;
         if (!waiting)
             timeout = -1;
         else if (backend_fd < 0 && timeout < 0)

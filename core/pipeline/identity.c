@@ -6,6 +6,7 @@
 #include "trace/guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +28,36 @@ static pie_status checker_digest(const pie_config *config, const pie_log *log,
     if (status == PIE_OK)
         pie_digest_hex(&digest, ret_hex);
     pie_buf_free(&buf);
+    return status;
+}
+
+/* Digests of the files that the options of @choice name: it is the content that counts, not the
+ * name. */
+static pie_status add_inputs(const pie_choice *choice, const char *group, const pie_log *log,
+                             json_t *inputs)
+{
+    pie_status status = PIE_OK;
+    for (const pie_option *option = choice ? choice->info->options : NULL;
+         status == PIE_OK && option && option->name; option++) {
+        const pie_setting *setting = pie_settings_get(choice->settings, option->name);
+        struct stat info;
+        if (option->type != PIE_OPTION_PATH || !setting || !setting->string ||
+            option->flags & PIE_OPTION_SECRET || stat(setting->string, &info) != 0 ||
+            !S_ISREG(info.st_mode))
+            continue;
+        char hex[PIE_DIGEST_HEX];
+        pie_digest digest;
+        const int fd = open(setting->string, O_RDONLY | O_CLOEXEC);
+        status = fd < 0 ? pie_log_errno(log, setting->string) : pie_digest_fd(fd, &digest);
+        if (fd >= 0)
+            close(fd);
+        char *key = pie_strf("%s.%s", group, option->name);
+        if (status == PIE_OK)
+            pie_digest_hex(&digest, hex);
+        if (status == PIE_OK && (!key || json_object_set_new(inputs, key, json_string(hex)) != 0))
+            status = PIE_ERR_NOMEM;
+        free(key);
+    }
     return status;
 }
 
@@ -59,15 +90,24 @@ pie_status pie_identity_make(const pie_config *config, const pie_survey *survey,
                      : NULL;
     status = text ? pie_digest_bytes(text, strlen(text), &digest) : PIE_ERR_NOMEM;
     free(text);
-    json_t *run_json = NULL;
+    json_t *run_json = NULL, *inputs = json_object();
+    if (status == PIE_OK)
+        status = inputs ? PIE_OK : PIE_ERR_NOMEM;
+    if (status == PIE_OK)
+        status = add_inputs(pie_config_prompt(config), "prompt", log, inputs);
+    if (status == PIE_OK)
+        status = add_inputs(pie_config_backend(config), "backend", log, inputs);
     if (status == PIE_OK) {
         pie_digest_hex(&digest, fingerprint);
-        run_json =
-            json_pack("{s:i,s:s,s:O,s:o,s:o}", "format", 1, "fingerprint", fingerprint, "identity",
-                      identity, "config", pie_config_json(config, PIE_CONFIG_RESULT), "protections",
-                      protections_json());
+        run_json = json_pack("{s:i,s:s,s:O,s:o,s:O,s:I,s:o}", "format", 1, "fingerprint",
+                             fingerprint, "identity", identity, "config",
+                             pie_config_json(config, PIE_CONFIG_RESULT), "inputs", inputs, "rows",
+                             (json_int_t)survey->n_all_rows, "protections", protections_json());
     }
     json_decref(identity);
+    json_decref(inputs);
+    if (status != PIE_OK && status != PIE_ERR_NOMEM)
+        return status;
     if (!run_json)
         return pie_log_nomem(log);
     *ret_run_json = run_json;
@@ -177,11 +217,11 @@ pie_status pie_identity_claim(pie_store *store, const pie_config *config, const 
     pie_status status = pie_identity_read(pie_store_path(store), log, &there);
     if (status != PIE_OK)
         return status == PIE_ERR_DATA ? PIE_ERR_CONFIG : status;
-    static const char *const parts[] = {"identity", "config"};
-    for (size_t i = 0; status == PIE_OK && i < 2; i++) {
+    static const char *const parts[] = {"identity", "config", "inputs"};
+    for (size_t i = 0; status == PIE_OK && i < sizeof parts / sizeof *parts; i++) {
         const json_t *old = json_object_get(there, parts[i]),
                      *new = json_object_get(run_json, parts[i]);
-        if (json_equal(old, new))
+        if ((!old && !new) || json_equal(old, new))
             continue;
         pie_log_error(log, "%s holds a run of something else; choose another --out. What differs:",
                       pie_store_path(store));

@@ -3,7 +3,10 @@
  *
  *   {"format":1, "fingerprint":"<sha256>", "identity":{"dataset":"<sha256>","compiler":"..",
  *    "engine":"..","environment":"1","checker":null,"config":{result keys for the fingerprint}},
- *    "config":{all result keys}, "protections":["seccomp: yes", ..]}
+ *    "config":{all result keys}, "inputs":{"backend.path":"<sha256>"}, "rows":18,
+ *    "protections":["seccomp: yes", ..]}
+ *
+ * "inputs": contents of the files that backend and prompt are told to read. "rows": of the dataset.
  *
  * The fingerprint is the digest of "identity": never of backend or prompt, so that the runs of two
  * language models compare. */

@@ -23,14 +23,16 @@ typedef struct pie_run_options {
 
 /* What a run came to, for exit codes. */
 typedef struct pie_run_summary {
-    size_t n_rows;     /* selected */
-    size_t n_programs; /* sources, targets, references and samples of them */
-    size_t n_samples;  /* of n_programs: what a backend is asked for */
-    size_t n_tests;    /* tests of one program per row, summed over rows */
-    size_t n_measured; /* of them with a result that is final */
-    size_t n_reused;   /* were already recorded when the run started */
-    size_t n_infra;    /* could not be measured */
-    int signal;        /* stopped by SIGINT or SIGTERM, else 0 */
+    size_t n_rows;        /* selected */
+    size_t n_programs;    /* sources, targets, references and samples of them */
+    size_t n_samples;     /* of n_programs: what a backend is asked for */
+    size_t n_tests;       /* tests of one program per row, summed over rows */
+    size_t n_measured;    /* of them with a result that is final */
+    size_t n_reused;      /* were already recorded when the run started */
+    size_t n_infra;       /* could not be measured */
+    size_t n_unanswered;  /* of n_samples, in this call: the backend had no answer */
+    bool baseline_passed; /* some source passed all of its tests */
+    int signal;           /* stopped by SIGINT or SIGTERM, else 0 */
 } pie_run_summary;
 
 /* Measure everything that is not recorded yet. PIE_ERR_CONFIG: bad dataset, another configuration

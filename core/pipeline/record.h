@@ -33,8 +33,8 @@ const char *pie_verdict_name(int32_t verdict);
 int32_t pie_verdict_of(const char *name);
 const char *pie_role_name(int32_t role);
 int32_t pie_role_of(const char *name);
-/* A JSON string of bytes from anywhere (a compiler's messages, a path, a server's reply): what is not
- * UTF-8 becomes '?'. New reference; NULL = no memory, JSON null for a NULL @text. */
+/* A JSON string of bytes from anywhere (a compiler's messages, a path, a server's reply): what is
+ * not UTF-8 becomes '?'. New reference; NULL = no memory, JSON null for a NULL @text. */
 json_t *pie_json_text(const char *text);
 
 #endif

@@ -297,11 +297,10 @@ pie_status pie_run(const pie_config *config, const pie_run_options *options, con
         while (status == PIE_OK && !self.summary.signal &&
                !(self.run_json && self.dataset_ended && !self.rows))
             status = turn(&self);
-        if (self.run_json)
+        if (self.writer)
             show_progress(&self, true);
         close_everything(&self);
     }
-    if (status == PIE_OK)
-        *ret_summary = self.summary;
+    *ret_summary = self.summary;
     return status;
 }

@@ -74,11 +74,13 @@ static void release_followers(pie_coordinator *self, pie_work *leader)
 /* ---- finishing a program ---- */
 
 /* Cycles of a source per test, when it passed all of them. */
-static void set_source_cycles(pie_work_row *row, const char *verdict, const json_t *tests)
+static void set_source_cycles(pie_coordinator *self, pie_work_row *row, const char *verdict,
+                              const json_t *tests)
 {
     row->source_done = true;
     if (strcmp(verdict, "passed") != 0)
         return;
+    self->summary.baseline_passed = true;
     json_t *cycles = json_array();
     size_t i;
     const json_t *test;
@@ -145,14 +147,13 @@ static pie_status answer_probe(pie_coordinator *self, const pie_work *work, cons
                  *failed = json_object_get(
                      first_failed(work->row, json_object_get(result, "tests")), "n");
     const bool shown = failed && json_equal(json_object_get(difference, "test"), failed);
-    return pie_channel_send(
-        self->generator.channel,
-        json_pack("{s:s,s:I,s:s,s:f,s:f,s:I,s:s?,s:s?}", "do", "submitted", "job",
-                  (json_int_t)work->asked_by, "verdict", verdict, "cycles", cycles,
-                  "source_cycles", source_cycles, "test",
-                  failed ? json_integer_value(failed) : (json_int_t)-1, "output",
-                  shown ? pie_text_of(difference, "actual") : NULL, "messages",
-                  pie_text_of(work->build, "messages")));
+    return pie_channel_send(self->generator.channel,
+                            json_pack("{s:s,s:I,s:s,s:f,s:f,s:I,s:s?,s:s?}", "do", "submitted",
+                                      "job", (json_int_t)work->asked_by, "verdict", verdict,
+                                      "cycles", cycles, "source_cycles", source_cycles, "test",
+                                      failed ? json_integer_value(failed) : (json_int_t)-1,
+                                      "output", shown ? pie_text_of(difference, "actual") : NULL,
+                                      "messages", pie_text_of(work->build, "messages")));
 }
 
 /* The program is done: write it down, let go who waited for it. */
@@ -181,7 +182,7 @@ pie_status pie_coordinator_finish(pie_coordinator *self, pie_work *work, const c
             pie_log_warning(self->log, "%s/%s %s %" PRId64 ": %s", work->row->problem_id,
                             work->row->src_id, pie_role_name(work->role), work->index, reason);
         if (work->role == PIE_ROLE_SOURCE) {
-            set_source_cycles(work->row, verdict, json_object_get(result, "tests"));
+            set_source_cycles(self, work->row, verdict, json_object_get(result, "tests"));
             work->row->source_lost = infra;
         }
     }
@@ -341,7 +342,7 @@ static pie_status reuse_done(pie_coordinator *self, pie_work *work, bool *ret_do
         json_t *record = NULL;
         status = pie_store_read(self->store, &place, &record);
         if (status == PIE_OK)
-            set_source_cycles(work->row, pie_text_of(record, "verdict"),
+            set_source_cycles(self, work->row, pie_text_of(record, "verdict"),
                               json_object_get(record, "tests"));
         json_decref(record);
     }

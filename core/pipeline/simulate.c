@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_FIGURE 9007199254740992.0 /* 2^53: figures of records are below */
+
 struct pie_simulator {
     const pie_plugin_info *info;
     const pie_uarch_ops *uarch;
@@ -250,17 +252,23 @@ static pie_status run_external(const pie_simulator *simulator, const pie_simulat
         status = pie_external_run(&external, log, &measured);
     }
     if (status == PIE_OK && result.guest.verdict == PIE_VERDICT_PASSED) {
+        if (!(measured.time >= 0 && measured.time < MAX_FIGURE)) {
+            pie_log_error(log, "CPU model %s read a time of %g", simulator->info->id,
+                          measured.time);
+            pie_simulation_free(&result);
+            return PIE_ERR_CRASHED;
+        }
         if (simulator->uarch->flags & PIE_UARCH_SECONDS)
             result.seconds = measured.time;
         else
-            result.cycles = (uint64_t)(measured.time > 0 ? measured.time : 0);
+            result.cycles = (uint64_t)measured.time;
         result.counters = calloc(simulator->n_counters + 1, sizeof *result.counters);
         if (!result.counters)
             status = pie_log_nomem(log);
         result.n_counters = status == PIE_OK ? simulator->n_counters : 0;
         for (size_t i = 0; i < result.n_counters; i++)
-            result.counters[i] =
-                measured.counters && measured.counters[i] > 0 ? (uint64_t)measured.counters[i] : 0;
+            if (measured.counters && measured.counters[i] > 0 && measured.counters[i] < MAX_FIGURE)
+                result.counters[i] = (uint64_t)measured.counters[i];
     }
     if (status == PIE_OK)
         *ret_simulation = result;

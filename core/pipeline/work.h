@@ -34,7 +34,7 @@ typedef struct pie_work {
     bool has_measure_key;
     bool tried; /* a worker or the generator died over it once */
     struct pie_work
-        *probe_of; /* a measurement that the dialogue of this sample asked for: no record */
+        *probe_of;     /* a measurement that the dialogue of this sample asked for: no record */
     uint64_t asked_by; /* of a probe: the dialogue's job; one that is started again has another */
 } pie_work;
 
@@ -42,11 +42,11 @@ typedef struct pie_work_row {
     struct pie_work_row *next;
     size_t ordinal;
     char *problem_id, *src_id, *description;
-    const char *language;  /* what the compiler is told; static */
-    json_t *tests;         /* as in records: [{"n","level","weight","public"}] */
-    json_t *public_tests;  /* those that a dialogue may see */
-    char *inputs_digest;   /* over the inputs of all tests, hex */
-    json_t *source_cycles; /* [n_tests] integers once the source has passed, else NULL */
+    const char *language;          /* what the compiler is told; static */
+    json_t *tests;                 /* as in records: [{"n","level","weight","public"}] */
+    json_t *public_tests;          /* those that a dialogue may see */
+    char *inputs_digest;           /* over the inputs of all tests, hex */
+    json_t *source_cycles;         /* [n_tests] integers once the source has passed, else NULL */
     bool source_done, source_lost; /* lost: infra_error */
     pie_work **programs;
     size_t n_programs, n_open;

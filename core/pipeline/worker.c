@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ typedef struct worker {
     double tolerance;
     char *checker; /* absolute path of the executable for PIE_CHECK_PROGRAM */
     pie_guest_limits limits;
-    char failure[sizeof ((pie_guest_result *)0)->reason]; /* why a test could not be run; "" */
+    char failure[sizeof((pie_guest_result *)0)->reason]; /* why a test could not be run; "" */
 } worker;
 
 /* ---- the checker program of check = "program" ---- */
@@ -98,8 +99,9 @@ static pie_status run_checker(worker *self, const pie_buf *input, const pie_buf 
 {
     const pie_log *log = self->pipeline->log;
     char *folder = pie_strf("%s/check-XXXXXX", self->pipeline->scratch);
-    char *home = folder ? strndup(self->checker, (size_t)(strrchr(self->checker, '/') - self->checker))
-                        : NULL;
+    char *home = folder
+                     ? strndup(self->checker, (size_t)(strrchr(self->checker, '/') - self->checker))
+                     : NULL;
     if (!home) {
         free(folder);
         return pie_log_nomem(log);
@@ -187,13 +189,13 @@ static json_t *test_json(const json_t *test, int32_t verdict, const pie_simulati
         json_object_get(test, "n"), "level", json_object_get(test, "level"), "weight",
         json_object_get(test, "weight"), "public", json_object_get(test, "public"), "verdict",
         pie_verdict_name(verdict), "cycles", number_or_null(modelled, run->cycles),
-        "startup_cycles", number_or_null(run->startup_seen, run->startup_cycles),
-        "os_cycles", number_or_null(modelled, os_cycles), "instructions",
-        (json_int_t)guest->instructions, "startup_instructions",
-        (json_int_t)guest->startup_instructions, "peak_bytes", (json_int_t)guest->peak_bytes,
-        "seconds", in_seconds ? json_real(run->seconds) : json_null(), "exit", guest->exit_status,
-        "signal", guest->signal, "syscall", (json_int_t)guest->syscall_number, "function",
-        guest->function, "detail", guest->reason);
+        "startup_cycles", number_or_null(run->startup_seen, run->startup_cycles), "os_cycles",
+        number_or_null(modelled, os_cycles), "instructions", (json_int_t)guest->instructions,
+        "startup_instructions", (json_int_t)guest->startup_instructions, "peak_bytes",
+        (json_int_t)guest->peak_bytes, "seconds",
+        in_seconds ? json_real(run->seconds) : json_null(), "exit", guest->exit_status, "signal",
+        guest->signal, "syscall", (json_int_t)guest->syscall_number, "function", guest->function,
+        "detail", guest->reason);
 }
 
 static json_t *unrun_test_json(const json_t *test)
@@ -261,7 +263,8 @@ static pie_status run_test(worker *self, const char *problem_id, const json_t *t
             goto cleanup;
         if (!right) {
             verdict = PIE_VERDICT_WRONG_OUTPUT;
-            *ret_difference = difference_json(number, &difference);
+            if (difference.line > 0) /* a checker program names none */
+                *ret_difference = difference_json(number, &difference);
         }
     }
     totals->censored |= run.censored;
@@ -410,8 +413,8 @@ static pie_status do_job(worker *self, const json_t *job)
                                           json_pack("{s:s,s:O,s:o}", "event", "measured", "job",
                                                     json_object_get(job, "job"), "result", result));
             else
-                status = send_failed(
-                    self, job, self->failure[0] ? self->failure : "a test could not be run");
+                status = send_failed(self, job,
+                                     self->failure[0] ? self->failure : "a test could not be run");
         }
     }
     json_decref(answer);
@@ -420,6 +423,27 @@ static pie_status do_job(worker *self, const json_t *job)
 }
 
 /* ---- the process ---- */
+
+/* A limit that the shell set below ours would end compilers and guests in our place, and look like
+ * their fault. main() has raised what it may. */
+static pie_status check_inherited_limits(const pie_log *log)
+{
+    static const struct {
+        int resource;
+        const char *option;
+    } limits[] = {{RLIMIT_FSIZE, "-f"}, {RLIMIT_AS, "-v"}, {RLIMIT_DATA, "-d"}, {RLIMIT_CPU, "-t"}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct rlimit inherited;
+        if (getrlimit((__rlimit_resource_t)limits[i].resource, &inherited) == 0 &&
+            inherited.rlim_cur != RLIM_INFINITY) {
+            pie_log_error(log,
+                          "the shell limits what pie starts: run it under `ulimit %s unlimited`",
+                          limits[i].option);
+            return PIE_ERR_UNAVAILABLE;
+        }
+    }
+    return PIE_OK;
+}
 
 static pie_status prepare(worker *self)
 {
@@ -441,8 +465,10 @@ static pie_status prepare(worker *self)
     self->tolerance = pie_settings_float(dataset, "tolerance");
     if (!pie_guest_engine_version(log))
         return PIE_ERR_UNAVAILABLE;
-    pie_status status = pie_builder_new(pie_config_compiler(config), &build_limits,
-                                        self->pipeline->scratch, log, &self->builder);
+    pie_status status = check_inherited_limits(log);
+    if (status == PIE_OK)
+        status = pie_builder_new(pie_config_compiler(config), &build_limits,
+                                 self->pipeline->scratch, log, &self->builder);
     if (status == PIE_OK)
         status = pie_simulator_new(pie_config_uarch(config), self->pipeline->scratch, log,
                                    &self->simulator);

@@ -871,10 +871,11 @@ pie_status pie_registry_lookup(const pie_registry *registry, const char *kind, c
 pie_status pie_registry_find(const pie_registry *registry, const char *kind, const char *name,
                              const char *where, const pie_plugin_info **ret_info)
 {
-    const pie_plugin_info *info;
+    const pie_plugin_info *info = NULL;
     const pie_status status = pie_registry_lookup(registry, kind, name, where, &info);
     if (status != PIE_OK)
         return status;
+    assert(info);
     if (info->unavailable) {
         pie_log_error(registry->log, "%s%s%s cannot be used here: %s", where ? where : "",
                       where ? ": " : "", info->id, info->unavailable);

@@ -47,7 +47,7 @@ void pie_arena_clear(pie_arena *arena)
 
 void *pie_arena_take(pie_arena *arena, size_t n, size_t size)
 {
-    if (size && n > (SIZE_MAX - sizeof(chunk) - 2 * ALIGNMENT) / size)
+    if (size && n > (SIZE_MAX - sizeof(chunk) - 2 * (size_t)ALIGNMENT) / size)
         return NULL;
     const size_t bytes = (n * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1);
     chunk *head = arena->chunks;

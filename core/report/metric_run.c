@@ -226,12 +226,21 @@ static const char *direction_name(int32_t direction)
                                               : "none";
 }
 
+/* Name of a column. A metric that the config names twice has columns of its own: "%Opt #2". */
+static json_t *column_json(const report_child *self, const running *metric, const char *column)
+{
+    size_t nth = 1;
+    for (const running *earlier = self->running; earlier < metric; earlier++)
+        nth += earlier->id && strcmp(earlier->id, metric->id) == 0;
+    return nth == 1 ? json_string(column) : json_sprintf("%s #%zu", column, nth);
+}
+
 /* NULL: a text is missing or no UTF-8, or no memory. */
 static json_t *figure_json(const report_child *self, running *metric, size_t i)
 {
     const pie_metric_output *output = &metric->outputs[i];
-    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:s,s:o,s:s}", "metric", metric->id, "name",
-                     output->name, "column", output->column, "k",
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:s,s:s,s:o,s:s}", "metric", metric->id, "name",
+                     output->name, "column", column_json(self, metric, output->column), "k",
                      output->k ? json_integer(output->k) : json_null(), "value",
                      number_json(metric->totals[i]), "unit", output->unit, "direction",
                      direction_name(output->direction), "interval", interval_json(self, metric, i),

@@ -353,6 +353,12 @@ pie_status pie_report_build(pie_store *store, const pie_config *config, const ch
         status = note_counts(&tally, report->census, total_time, notes);
     if (status == PIE_OK)
         status = note_protections(protections_of(store, &run_json), notes);
+    const json_int_t n_dataset = json_integer_value(json_object_get(run_json, "rows"));
+    if (status == PIE_OK && n_dataset > (json_int_t)report->census->n_rows)
+        status = add_note(notes,
+                          "%zu of the dataset's %" JSON_INTEGER_FORMAT
+                          " rows are in this run: a part was chosen, or it was interrupted",
+                          report->census->n_rows, n_dataset);
     if (status != PIE_OK)
         goto cleanup;
     report->head =

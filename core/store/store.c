@@ -36,8 +36,8 @@ struct pie_store_writer {
     char *path;
     int fd;
     uint32_t segment;
-    off_t end; /* behind the last whole record */
-    bool torn; /* bytes of a failed write may stand behind @end */
+    off_t end; /* of what is written */
+    bool torn; /* there are bytes of a failed write before @end */
 };
 
 static pie_status in_store(const pie_store *store, const char *name, char **ret_path)
@@ -213,8 +213,11 @@ pie_status pie_store_append(pie_store_writer *writer, const json_t *record,
         status = pie_log_errno(log, writer->path);
         /* Take the torn bytes back; if even that fails the next record starts on a line of its own.
          */
-        writer->torn = ftruncate(writer->fd, writer->end) != 0 ||
-                       lseek(writer->fd, writer->end, SEEK_SET) != writer->end;
+        if (ftruncate(writer->fd, writer->end) != 0 ||
+            lseek(writer->fd, writer->end, SEEK_SET) != writer->end) {
+            writer->torn = true;
+            writer->end = lseek(writer->fd, 0, SEEK_END);
+        }
     } else {
         writer->end = lseek(writer->fd, 0, SEEK_CUR);
         writer->torn = false;
@@ -397,6 +400,7 @@ pie_status pie_store_read(pie_store *store, const pie_record_place *place, json_
 pie_status pie_store_put(pie_store *store, const void *bytes, size_t n, pie_digest *ret_digest)
 {
     pie_digest digest;
+    struct stat info;
     pie_status status = pie_digest_bytes(bytes, n, &digest);
     if (status != PIE_OK)
         return pie_log_nomem(store->log);
@@ -407,7 +411,8 @@ pie_status pie_store_put(pie_store *store, const void *bytes, size_t n, pie_dige
     char *temporary = path ? pie_strf("%s.XXXXXX", path) : NULL;
     if (!temporary)
         status = pie_log_nomem(store->log);
-    else if (access(path, F_OK) != 0) {
+    /* A file of another size is what a power cut left of it. */
+    else if (stat(path, &info) != 0 || (uint64_t)info.st_size != n) {
         if (mkdir(folder, 0777) != 0 && errno != EEXIST)
             status = pie_log_errno(store->log, folder);
         const int fd = status == PIE_OK ? mkostemp(temporary, O_CLOEXEC) : -1;

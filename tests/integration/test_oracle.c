@@ -5,8 +5,7 @@
  * the same sequence of instructions, a repeated string instruction counted once. And the assembly
  * guests themselves, which note the addresses that each instruction must have. */
 #include "guest_support.h"
-
-#include "pie/trace.h"
+#include "sequence.h"
 
 #include <elf.h>
 #include <signal.h>
@@ -20,165 +19,24 @@
 #error "the build says where the sources are"
 #endif
 
-/* ---- a stream as a sequence of instructions ------------------------------------------------- */
-
-enum { MAX_KEPT = 1 << 20 };
-
-/* Per instruction: address, number of words, words. Events in between: type | EVENT_MARK, words. */
-#define EVENT_MARK (UINT64_C(1) << 63)
-
-typedef struct sequence {
-    uint64_t **blocks; /* copies of the descriptions by id */
-    size_t n_blocks;
-    uint64_t *words; /* of the first steps */
-    size_t n_words;
-    uint64_t *addresses; /* of the instructions */
-    size_t n_addresses;
-    uint64_t hash, raw_hash, n_insns, n_branches, n_cuts, n_reps;
-    uint64_t n_events[16];
-} sequence;
-
-static void mix(uint64_t *hash, uint64_t value)
-{
-    *hash = (*hash ^ value) * UINT64_C(0x100000001b3);
-    *hash ^= *hash >> 29;
-}
-
-static void put(sequence *s, uint64_t word)
-{
-    if (s->n_words < MAX_KEPT)
-        s->words[s->n_words++] = word;
-    mix(&s->hash, word);
-}
-
-static void put_insn(sequence *s, const pie_block *block, size_t i, const uint64_t *slots)
-{
-    const pie_insn *insn = pie_block_insn(block, i);
-    size_t n_slots = 0, first = 0;
-    for (size_t k = 0; k < insn->n_mems; k++) {
-        const pie_mem *mem = pie_block_mem(block, insn, k);
-        if (mem->n_slots && n_slots == 0)
-            first = mem->first_slot;
-        n_slots += mem->n_slots;
-    }
-    put(s, block->address + insn->offset);
-    put(s, n_slots);
-    for (size_t k = 0; k < n_slots; k++)
-        put(s, slots[first + k]);
-    if (s->n_addresses < MAX_KEPT)
-        s->addresses[s->n_addresses++] = block->address + insn->offset;
-    s->n_insns++;
-    s->n_branches += insn->branch != PIE_BRANCH_NONE && insn->branch != PIE_BRANCH_SYSCALL;
-}
-
-static void put_event(sequence *s, const uint64_t *record)
-{
-    const uint32_t type = pie_record_argument(record[0]);
-    s->n_events[type & 15]++;
-    if (type == PIE_EVENT_CODE_CHANGED)
-        return; /* seen per block, so it depends on the blocks */
-    put(s, EVENT_MARK | type);
-    for (uint32_t i = 1; i < pie_record_words(record[0]); i++)
-        put(s, record[i]);
-}
-
-static pie_status collect(void *context, const uint64_t *words, size_t n_words, int32_t *ret_want)
-{
-    sequence *s = context;
-    (void)ret_want;
-    for (size_t at = 0; at < n_words; at += pie_record_words(words[at])) {
-        const uint64_t *record = words + at;
-        const uint32_t id = pie_record_argument(record[0]), n = pie_record_words(record[0]);
-        for (uint32_t i = 0; i < n; i++)
-            mix(&s->raw_hash, record[i]);
-        const pie_block *block = NULL;
-        switch (pie_record_kind(record[0])) {
-        case PIE_RECORD_DESCRIBE:
-            assert_int_equal(id, s->n_blocks);
-            s->blocks = realloc(s->blocks, (s->n_blocks + 1) * sizeof *s->blocks);
-            assert_non_null(s->blocks);
-            s->blocks[id] = malloc(n * sizeof **s->blocks);
-            assert_non_null(s->blocks[id]);
-            memcpy(s->blocks[id], record + 1, (n - 1) * sizeof *record);
-            s->n_blocks++;
-            break;
-        case PIE_RECORD_BLOCK:
-        case PIE_RECORD_CUT:
-            assert_true(id < s->n_blocks);
-            block = (const pie_block *)(const void *)s->blocks[id];
-            {
-                const bool cut = pie_record_kind(record[0]) == PIE_RECORD_CUT;
-                const size_t n_insns = cut ? record[1] : block->n_insns;
-                s->n_cuts += cut;
-                assert_int_equal(n, (cut ? 2 : 1) + block->n_slots);
-                for (size_t i = 0; i < n_insns; i++)
-                    put_insn(s, block, i, record + (cut ? 2 : 1));
-            }
-            break;
-        case PIE_RECORD_REP:
-            assert_true(id < s->n_blocks);
-            block = (const pie_block *)(const void *)s->blocks[id];
-            assert_int_equal(n, 3 + block->n_slots);
-            put_insn(s, block, 0, record + 3);
-            put(s, record[1]);
-            put(s, record[2]);
-            s->n_reps++;
-            break;
-        case PIE_RECORD_EVENT:
-            put_event(s, record);
-            break;
-        default:
-            fail_msg("record of kind %u", pie_record_kind(record[0]));
-        }
-    }
-    return PIE_OK;
-}
-
-static void sequence_begin(sequence *s)
-{
-    *s = (sequence){.words = malloc(MAX_KEPT * sizeof *s->words),
-                    .addresses = malloc(MAX_KEPT * sizeof *s->addresses)};
-    assert_non_null(s->words);
-    assert_non_null(s->addresses);
-}
-
-static void sequence_end(sequence *s)
-{
-    for (size_t i = 0; i < s->n_blocks; i++)
-        free(s->blocks[i]);
-    free(s->blocks);
-    free(s->words);
-    free(s->addresses);
-}
+/* ---- two runs of one program ---------------------------------------------------------------- */
 
 static void trace_program(const char *program, const char *input, bool one_insn_per_block,
                           sequence *s, pie_guest_result *result)
 {
-    sequence_begin(s);
-    const pie_trace_sink sink = {s, collect};
     const pie_guest_spec spec = {.input = input,
                                  .input_bytes = strlen(input),
                                  .limits = support_limits,
-                                 .sink = &sink,
                                  .one_insn_per_block = one_insn_per_block};
-    assert_int_equal(support_run(program, &spec, result), PIE_OK);
-    assert_int_not_equal(result->verdict, PIE_VERDICT_TAMPERING);
-    assert_int_not_equal(result->verdict, PIE_VERDICT_INFRA_ERROR);
-    assert_int_equal(result->instructions, s->n_insns);
-    assert_int_equal(result->branches, s->n_branches);
-    assert_int_equal(s->n_events[PIE_EVENT_STARTUP_END], 1);
-    assert_int_equal(s->n_events[PIE_EVENT_END], 1);
+    if (!sequence_trace(program, &spec, s, result))
+        fail_msg("%s: %s", program, s->fault);
 }
 
 static void same_sequence(const sequence *a, const sequence *b)
 {
-    const size_t n = a->n_words < b->n_words ? a->n_words : b->n_words;
-    for (size_t i = 0; i < n; i++)
-        if (a->words[i] != b->words[i])
-            fail_msg("word %zu of the sequence: %#lx in blocks, %#lx in single instructions", i,
-                     (unsigned long)a->words[i], (unsigned long)b->words[i]);
-    assert_int_equal(a->n_insns, b->n_insns);
-    assert_true(a->hash == b->hash);
+    char difference[160];
+    if (!sequence_same(a, b, difference, sizeof difference))
+        fail_msg("%s", difference);
 }
 
 /* ---- the native program, stepped ------------------------------------------------------------ */

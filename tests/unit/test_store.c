@@ -234,6 +234,25 @@ static void blobs_are_what_their_names_say(void **state)
     pie_buf_free(&buf);
 }
 
+/* A power cut may leave a blob empty or short: putting it again mends it. */
+static void a_short_blob_is_written_again(void **state)
+{
+    fixture *f = *state;
+    pie_digest digest;
+    pie_buf buf = {0};
+    char hex[PIE_DIGEST_HEX], path[160];
+    assert_int_equal(pie_store_put(f->store, "content", 7, &digest), PIE_OK);
+    pie_digest_hex(&digest, hex);
+    snprintf(path, sizeof path, "%s/blob/%.2s/%s", f->folder, hex, hex);
+    assert_int_equal(truncate(path, 3), 0);
+    assert_int_equal(pie_store_get(f->store, hex, &pie_log_none, &buf), PIE_ERR_DATA);
+    assert_int_equal(pie_store_put(f->store, "content", 7, NULL), PIE_OK);
+    pie_buf_clear(&buf);
+    assert_int_equal(pie_store_get(f->store, hex, &pie_log_none, &buf), PIE_OK);
+    assert_string_equal(pie_buf_text(&buf), "content");
+    pie_buf_free(&buf);
+}
+
 static void a_strangers_folder_is_left_alone(void **state)
 {
     fixture *f = *state;
@@ -257,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_loses_only_what_did_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_of_two_writers_merge_by_copying, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs_are_what_their_names_say, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_short_blob_is_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_strangers_folder_is_left_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,7 +490,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
     int fd = -1;
     for (int i = 0; i < argc; i++)
         if (strncmp(argv[i], "ring=", 5) == 0)
-            fd = atoi(argv[i] + 5);
+            fd = (int)strtol(argv[i] + 5, NULL, 10);
     if (fd < 0 || strcmp(info->target_name, "x86_64") != 0 || !has_api()) {
         fprintf(stderr, "libpie-tracer: unusable with this qemu, or started by hand\n");
         return -1;

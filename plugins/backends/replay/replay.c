@@ -518,7 +518,7 @@ static int replay_wait_fd(void *instance, int32_t *ret_timeout_ms)
 static const pie_option replay_options[] = {
     {.name = "path",
      .type = PIE_OPTION_PATH,
-     .flags = PIE_OPTION_REQUIRED,
+     .flags = PIE_OPTION_REQUIRED | PIE_OPTION_EXECUTION, /* its content is in run.json */
      .help = "recorded answers, JSONL in PIE's form"},
     {.name = "field",
      .type = PIE_OPTION_STRING,
