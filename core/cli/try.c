@@ -24,7 +24,7 @@ static const char help[] =
     "  --candidate FILE  a faster program to measure; may be given several times, in order\n"
     "  --config CONFIG   settings, and the backend that is asked when there is no --candidate\n"
     "  --set PATH=VALUE  override one setting\n"
-    "  --out RUN         keep the run folder (must be new)\n"
+    "  --out RUN         keep the run folder; the same command again goes on there\n"
     "  --json            print the report as JSON\n"
     "  --quiet           no progress line\n"
     "\n"
@@ -219,10 +219,6 @@ static int measure(try_command *self, const char *run)
 
 static int try_it(try_command *self)
 {
-    if (self->out && access(self->out, F_OK) == 0) {
-        pie_log_error(&pie_log_stderr, "%s: is there already; --out names a new folder", self->out);
-        return PIE_EXIT_USER;
-    }
     const char *base = getenv("TMPDIR");
     snprintf(self->folder, sizeof self->folder, "%s/pie-try-XXXXXX",
              base && base[0] == '/' && strlen(base) < 40 ? base : "/tmp");
@@ -251,7 +247,12 @@ int pie_cli_try(int argc, char **argv)
     self.candidates = calloc((size_t)argc + 1, sizeof *self.candidates);
     self.sets =
         calloc((size_t)argc + 1 + sizeof self.owned / sizeof *self.owned, sizeof *self.sets);
-    int code = self.candidates && self.sets ? -1 : pie_exit_of(pie_log_nomem(&pie_log_stderr));
+    if (!self.candidates || !self.sets) {
+        free(self.candidates);
+        free(self.sets);
+        return pie_exit_of(pie_log_nomem(&pie_log_stderr));
+    }
+    int code = -1;
     for (int option; code < 0 && (option = getopt_long(argc, argv, "ho:", longs, NULL)) != -1;) {
         switch (option) {
         case 't':

@@ -18,24 +18,24 @@ typedef struct pie_build_limits {
 
 /* @scratch: a private folder for work and prepared files; made if absent. It stays the caller's.
  * Runs identify(). PIE_ERR_UNAVAILABLE: compiler not installed, logged with what to do. */
-pie_status pie_builder_new(const pie_choice *compiler, const pie_build_limits *limits, const char *scratch,
-                           const pie_log *log, pie_builder **ret_builder);
+pie_status pie_builder_new(const pie_choice *compiler, const pie_build_limits *limits,
+                           const char *scratch, const pie_log *log, pie_builder **ret_builder);
 void pie_builder_free(pie_builder *builder);
 /* Toolchain version string; borrowed. */
 const char *pie_builder_version(const pie_builder *builder);
 
 typedef struct pie_build {
-    int32_t verdict;        /* PASSED, COMPILE_ERROR, COMPILE_LIMIT, INFRA_ERROR */
-    int elf_fd;             /* sealed memfd with the product, -1 = none; closed by pie_build_free */
-    pie_digest elf;         /* digest of the product */
-    uint64_t text_bytes;    /* size of its executable sections */
-    pie_buf messages;       /* what the compiler printed, at most 64 KiB */
-    char reason[160];       /* one line: first error or limit; "" */
+    int32_t verdict;     /* PASSED, COMPILE_ERROR, COMPILE_LIMIT, INFRA_ERROR */
+    int elf_fd;          /* sealed memfd with the product, -1 = none; closed by pie_build_free */
+    pie_digest elf;      /* digest of the product */
+    uint64_t text_bytes; /* size of its executable sections */
+    pie_buf messages;    /* what the compiler printed, at most 64 KiB */
+    char reason[160];    /* one line: first error or limit; "" */
 } pie_build;
 
 /* Compile @source as @language ("c++", "c"). PIE_OK whatever the compiler says. */
-pie_status pie_builder_run(pie_builder *builder, const char *source, size_t n_bytes, const char *language,
-                           const pie_log *log, pie_build *ret_build);
+pie_status pie_builder_run(pie_builder *builder, const char *source, size_t n_bytes,
+                           const char *language, const pie_log *log, pie_build *ret_build);
 void pie_build_free(pie_build *build);
 
 #endif

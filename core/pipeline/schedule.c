@@ -170,7 +170,7 @@ pie_status pie_coordinator_finish(pie_coordinator *self, pie_work *work, const c
     } else {
         const bool infra = strcmp(verdict, "infra_error") == 0;
         json_t *record = pie_coordinator_make_record(self, work, verdict, result, reason);
-        pie_record_place place;
+        pie_record_place place = {0};
         status =
             record ? pie_store_append(self->writer, record, &place) : pie_coordinator_nomem(self);
         if (status == PIE_OK && !infra)

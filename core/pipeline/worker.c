@@ -492,12 +492,12 @@ int pie_worker_main(const pie_pipeline *pipeline, int fd)
                                                      pie_builder_version(self.builder), "engine",
                                                      pie_guest_engine_version(pipeline->log)));
     }
-    json_t *message = NULL;
-    while (status == PIE_OK &&
-           (status = pie_channel_receive(self.channel, true, &message)) == PIE_OK) {
-        status = do_job(&self, message);
+    while (status == PIE_OK) {
+        json_t *message = NULL;
+        status = pie_channel_receive(self.channel, true, &message);
+        if (status == PIE_OK)
+            status = do_job(&self, message);
         json_decref(message);
-        message = NULL;
     }
     if (self.checker && strncmp(self.checker, pipeline->scratch, strlen(pipeline->scratch)) == 0)
         unlink(self.checker);

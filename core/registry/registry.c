@@ -10,7 +10,6 @@
 #include "registry/module.h"
 #include "registry/probe.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -873,9 +872,8 @@ pie_status pie_registry_find(const pie_registry *registry, const char *kind, con
 {
     const pie_plugin_info *info = NULL;
     const pie_status status = pie_registry_lookup(registry, kind, name, where, &info);
-    if (status != PIE_OK)
+    if (!info) /* written on success only */
         return status;
-    assert(info);
     if (info->unavailable) {
         pie_log_error(registry->log, "%s%s%s cannot be used here: %s", where ? where : "",
                       where ? ": " : "", info->id, info->unavailable);

@@ -111,7 +111,8 @@ static pie_status know_block(pie_stream *stream, const pie_block *block)
     }
     if (known.is_rep && known.n_insns != 1)
         return forged(stream, "a repeated string instruction is not alone in its block");
-    known.first_slot = calloc((size_t)known.n_insns + 1 + (size_t)2 * known.n_counted, sizeof(uint16_t));
+    known.first_slot =
+        calloc((size_t)known.n_insns + 1 + (size_t)2 * known.n_counted, sizeof(uint16_t));
     if (!known.first_slot)
         return PIE_ERR_NOMEM;
     uint16_t *counted = known.first_slot + known.n_insns + 1;

@@ -60,7 +60,8 @@ check "a line per program" bash -c "grep -q 'source slow .*passed' out && grep -
 expect 1 "does not pass its own tests" "$PIE" try wrong.c --tests tests/sums --candidate fast.c --quiet
 expect 0 "" "$PIE" try slow.c --tests tests/sums --candidate fast.c --quiet --out kept --json
 check "its report" jq -e '.problems[0].samples[0].speedup > 1' out
-expect 2 "is there already" "$PIE" try slow.c --tests tests/sums --candidate fast.c --out kept
+expect 0 "" "$PIE" try slow.c --tests tests/sums --candidate fast.c --quiet --out kept
+expect 2 "backend.path" "$PIE" try slow.c --tests tests/sums --candidate wrong.c --quiet --out kept
 expect 2 "no tests" "$PIE" try slow.c --tests . --candidate fast.c
 expect 2 "needs --candidate" "$PIE" try slow.c --tests tests/sums
 

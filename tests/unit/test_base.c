@@ -56,8 +56,10 @@ static void digest_is_sha256(void **state)
     }
     pie_digest digest;
     assert_int_equal(pie_digest_parse("abc", &digest), PIE_ERR_DATA);
-    assert_int_equal(pie_digest_parse("ZZ7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", &digest),
-                     PIE_ERR_DATA);
+    assert_int_equal(
+        pie_digest_parse("ZZ7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                         &digest),
+        PIE_ERR_DATA);
 }
 
 static pie_digest digest_of(const char *const *fields, size_t n)

@@ -20,7 +20,8 @@ static void pair(pie_channel **a, pie_channel **b)
     assert_int_equal(pie_channel_new(fds[1], b), PIE_OK);
 }
 
-/* Far more than a socket buffer holds, before anybody reads: sending never blocks, nothing is lost. */
+/* Far more than a socket buffer holds, before anybody reads: sending never blocks, nothing is lost.
+ */
 static void sending_never_blocks(void **state)
 {
     (void)state;
@@ -28,8 +29,9 @@ static void sending_never_blocks(void **state)
     pair(&a, &b);
     enum { N = 20000 };
     for (int i = 0; i < N; i++)
-        assert_int_equal(pie_channel_send(a, json_pack("{s:i,s:s}", "i", i, "text", "some text to fill it")),
-                         PIE_OK);
+        assert_int_equal(
+            pie_channel_send(a, json_pack("{s:i,s:s}", "i", i, "text", "some text to fill it")),
+            PIE_OK);
     assert_true(pie_channel_wants_write(a));
     for (int i = 0; i < N; i++) {
         json_t *message = NULL;
@@ -91,7 +93,8 @@ static void index_finds_every_key_and_no_other(void **state)
         snprintf(text, sizeof text, "%d", i);
         const char *const fields[] = {"program", text};
         assert_int_equal(pie_key_of(fields, 2, &key), PIE_OK);
-        assert_int_equal(pie_index_put(&index, key, (pie_record_place){(uint64_t)i + 7, 1, 2}), PIE_OK);
+        assert_int_equal(pie_index_put(&index, key, (pie_record_place){(uint64_t)i + 7, 1, 2}),
+                         PIE_OK);
         assert_true(pie_index_get(&index, key, &place));
         assert_int_equal(place.offset, i + 7); /* the newest counts */
     }

@@ -10,12 +10,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <signal.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -51,7 +51,8 @@ static pie_store_writer *new_writer(fixture *f)
 
 static void append(pie_store_writer *writer, int number, pie_record_place *place)
 {
-    json_t *record = json_pack("{s:i,s:s}", "number", number, "text", "tab\t newline\n \"quote\" \xc3\xa9");
+    json_t *record =
+        json_pack("{s:i,s:s}", "number", number, "text", "tab\t newline\n \"quote\" \xc3\xa9");
     assert_int_equal(pie_store_append(writer, record, place), PIE_OK);
     json_decref(record);
 }
@@ -181,7 +182,8 @@ static void a_full_disk_loses_only_what_did_not_fit(void **state)
     small.rlim_cur = place.offset + place.bytes + 40;
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    json_t *record = json_pack("{s:i,s:s}", "number", 3, "text", "does not fit any more, whatever happens");
+    json_t *record =
+        json_pack("{s:i,s:s}", "number", 3, "text", "does not fit any more, whatever happens");
     assert_int_equal(pie_store_append(writer, record, NULL), PIE_ERR_IO);
     setrlimit(RLIMIT_FSIZE, &old);
     json_decref(record);
@@ -227,7 +229,8 @@ static void blobs_are_what_their_names_say(void **state)
     char *path = pie_strf("%s/blob/%.2s/%s", f->folder, hex, hex);
     assert_int_equal(pie_file_replace(path, "x", 1, &pie_log_none), PIE_OK);
     assert_int_equal(pie_store_get(f->store, hex, &pie_log_none, &buf), PIE_ERR_DATA);
-    assert_int_equal(pie_store_get(f->store, "../../etc/passwd", &pie_log_none, &buf), PIE_ERR_DATA);
+    assert_int_equal(pie_store_get(f->store, "../../etc/passwd", &pie_log_none, &buf),
+                     PIE_ERR_DATA);
     hex[0] = hex[0] == '0' ? '1' : '0';
     assert_int_equal(pie_store_get(f->store, hex, &pie_log_none, &buf), PIE_ERR_IO);
     free(path);

@@ -46,53 +46,64 @@ typedef struct pie_sampling {
  * rewriting tool works on the source. */
 typedef struct pie_request_context {
     const char *problem_id, *src_id;
-    const char *language;    /* "c++" or "c" */
-    const char *source;      /* the slow program */
-    int64_t sample_index;    /* 0-based, < n_samples */
+    const char *language; /* "c++" or "c" */
+    const char *source;   /* the slow program */
+    int64_t sample_index; /* 0-based, < n_samples */
     int64_t n_samples;
-    int64_t step;            /* 0-based number of ASK within the dialogue of this sample */
-    const char *prompt_group;/* requests with equal prompts share this; may be NULL */
+    int64_t step;             /* 0-based number of ASK within the dialogue of this sample */
+    const char *prompt_group; /* requests with equal prompts share this; may be NULL */
 } pie_request_context;
 
 typedef struct pie_request {
-    uint64_t id; /* the caller's; unique among requests in flight */
+    uint64_t id;                 /* the caller's; unique among requests in flight */
     const pie_message *messages; /* chat form, or NULL */
     size_t n_messages;
-    const char *prompt;          /* raw form, or NULL; exactly one of the two is given */
+    const char *prompt; /* raw form, or NULL; exactly one of the two is given */
     pie_sampling sampling;
     pie_request_context context;
 } pie_request;
 
 enum { /* finish reasons */
-    PIE_FINISH_STOP = 1, PIE_FINISH_LENGTH = 2, PIE_FINISH_FILTER = 3, PIE_FINISH_OTHER = 4
+       PIE_FINISH_STOP = 1,
+       PIE_FINISH_LENGTH = 2,
+       PIE_FINISH_FILTER = 3,
+       PIE_FINISH_OTHER = 4
 };
 
 enum { /* error classes; 0 = none */
-    PIE_BACKEND_OK = 0,
-    PIE_BACKEND_TRANSPORT = 1, PIE_BACKEND_RATE_LIMIT = 2, PIE_BACKEND_OVERLOADED = 3,
-    PIE_BACKEND_SERVER = 4, PIE_BACKEND_BAD_REQUEST = 5, PIE_BACKEND_CONTEXT_OVERFLOW = 6,
-    PIE_BACKEND_AUTH = 7, PIE_BACKEND_QUOTA = 8, PIE_BACKEND_FILTERED = 9, PIE_BACKEND_BAD_BODY = 10,
-    PIE_BACKEND_NO_ANSWER = 11, /* replay: nothing recorded for this sample: counts as incorrect */
-    PIE_BACKEND_CANCELLED = 12
+       PIE_BACKEND_OK = 0,
+       PIE_BACKEND_TRANSPORT = 1,
+       PIE_BACKEND_RATE_LIMIT = 2,
+       PIE_BACKEND_OVERLOADED = 3,
+       PIE_BACKEND_SERVER = 4,
+       PIE_BACKEND_BAD_REQUEST = 5,
+       PIE_BACKEND_CONTEXT_OVERFLOW = 6,
+       PIE_BACKEND_AUTH = 7,
+       PIE_BACKEND_QUOTA = 8,
+       PIE_BACKEND_FILTERED = 9,
+       PIE_BACKEND_BAD_BODY = 10,
+       PIE_BACKEND_NO_ANSWER =
+           11, /* replay: nothing recorded for this sample: counts as incorrect */
+       PIE_BACKEND_CANCELLED = 12
 };
 
 enum { /* what has been filled in */
-    PIE_COMPLETION_HAS_USAGE = 1u << 0,
-    PIE_COMPLETION_HAS_LATENCY = 1u << 1,
-    PIE_COMPLETION_HAS_COST = 1u << 2,
-    PIE_COMPLETION_IS_CODE = 1u << 3 /* @text is the program itself, not a reply to be parsed */
+       PIE_COMPLETION_HAS_USAGE = 1u << 0,
+       PIE_COMPLETION_HAS_LATENCY = 1u << 1,
+       PIE_COMPLETION_HAS_COST = 1u << 2,
+       PIE_COMPLETION_IS_CODE = 1u << 3 /* @text is the program itself, not a reply to be parsed */
 };
 
 /* Owned by the instance; valid until the next poll(), cancel() or destroy(). */
 typedef struct pie_completion {
     uint64_t id;
-    int32_t error;          /* PIE_BACKEND_OK .. */
-    int32_t finish;         /* PIE_FINISH_STOP ..; 0 with an error */
-    uint32_t has;           /* PIE_COMPLETION_HAS_USAGE | .. */
-    uint32_t attempts;      /* requests really sent, >= 1 unless nothing was sent */
-    const char *text;       /* the raw reply, bytes as received; NULL with an error */
+    int32_t error;     /* PIE_BACKEND_OK .. */
+    int32_t finish;    /* PIE_FINISH_STOP ..; 0 with an error */
+    uint32_t has;      /* PIE_COMPLETION_HAS_USAGE | .. */
+    uint32_t attempts; /* requests really sent, >= 1 unless nothing was sent */
+    const char *text;  /* the raw reply, bytes as received; NULL with an error */
     size_t text_bytes;
-    const char *message;    /* with an error: one line; else NULL */
+    const char *message; /* with an error: one line; else NULL */
     int64_t prompt_tokens, completion_tokens;
     double latency_s;       /* wall clock: reported, never part of a result */
     double cost;            /* in the unit of the price table */
@@ -101,13 +112,13 @@ typedef struct pie_completion {
 } pie_completion;
 
 enum { /* capabilities */
-    PIE_BACKEND_CHAT = 1u << 0,
-    PIE_BACKEND_RAW = 1u << 1,
-    PIE_BACKEND_SEED = 1u << 2,        /* honours seeds: same request, same answer */
-    PIE_BACKEND_LOGPROBS = 1u << 3,
-    PIE_BACKEND_GRAMMAR = 1u << 4,
-    PIE_BACKEND_EMBED = 1u << 5,
-    PIE_BACKEND_OFFLINE = 1u << 6      /* touches no network and costs nothing */
+       PIE_BACKEND_CHAT = 1u << 0,
+       PIE_BACKEND_RAW = 1u << 1,
+       PIE_BACKEND_SEED = 1u << 2, /* honours seeds: same request, same answer */
+       PIE_BACKEND_LOGPROBS = 1u << 3,
+       PIE_BACKEND_GRAMMAR = 1u << 4,
+       PIE_BACKEND_EMBED = 1u << 5,
+       PIE_BACKEND_OFFLINE = 1u << 6 /* touches no network and costs nothing */
 };
 
 typedef struct pie_backend_ops {
@@ -119,10 +130,11 @@ typedef struct pie_backend_ops {
     pie_status (*submit)(void *self, const pie_request *request);
     /* One finished answer. PIE_ERR_AGAIN when none is ready. */
     pie_status (*poll)(void *self, pie_completion *ret_completion);
-    /* Forget a request; it may still be polled once, with PIE_BACKEND_CANCELLED. Unknown id: PIE_OK. */
+    /* Forget a request; it may still be polled once, with PIE_BACKEND_CANCELLED. Unknown id:
+     * PIE_OK. */
     pie_status (*cancel)(void *self, uint64_t id);
-    /* A descriptor that polls readable when poll() is worth calling, -1 if it always is; *@ret_timeout_ms
-     * = call poll() again after so long anyway, -1 = no need. */
+    /* A descriptor that polls readable when poll() is worth calling, -1 if it always is;
+     * *@ret_timeout_ms = call poll() again after so long anyway, -1 = no need. */
     int (*wait_fd)(void *self, int32_t *ret_timeout_ms);
     /* Optional (NULL without PIE_BACKEND_EMBED): @ret_vector [n_dimensions]. Blocking.
      * embed_dimensions: length of a vector. */

@@ -26,30 +26,32 @@ typedef struct pie_compile_step {
 typedef struct pie_compile_plan {
     const pie_compile_step *steps;
     size_t n_steps;
-    const char *const *read_only_dirs; /* beside the system's, e.g. header libraries; NULL-terminated */
-    const char *product;               /* path of the result in the working folder; NULL = none */
+    const char *const
+        *read_only_dirs; /* beside the system's, e.g. header libraries; NULL-terminated */
+    const char *product; /* path of the result in the working folder; NULL = none */
 } pie_compile_plan;
 
 typedef struct pie_compile_request {
-    const char *source;      /* file name in the working folder: "program.cpp" or "program.c" */
-    const char *language;    /* "c++" or "c" */
-    const char *prepared;    /* absolute path of a folder where the steps of prepare() ran before,
-                                read-only now; NULL = none */
-    const char *const *flags;/* further flags of this one request, after the configured; NULL-terminated
-                                or NULL */
+    const char *source;       /* file name in the working folder: "program.cpp" or "program.c" */
+    const char *language;     /* "c++" or "c" */
+    const char *prepared;     /* absolute path of a folder where the steps of prepare() ran before,
+                                 read-only now; NULL = none */
+    const char *const *flags; /* further flags of this one request, after the configured;
+                                 NULL-terminated or NULL */
 } pie_compile_request;
 
 typedef struct pie_compiler_ops {
     int32_t product; /* PIE_PRODUCT_ELF .. */
     pie_status (*create)(const pie_host *host, void **ret_self);
     void (*destroy)(void *self);
-    /* Steps whose standard outputs, the first line of each, are the toolchain's version string. It keys
-     * results: another compiler gives another fingerprint. A line that is the absolute path of a file
-     * stands for the file's name and content (the libraries that get linked in). A step whose program
-     * is not there counts as "absent", except the first. */
+    /* Steps whose standard outputs, the first line of each, are the toolchain's version string. It
+     * keys results: another compiler gives another fingerprint. A line that is the absolute path of
+     * a file stands for the file's name and content (the libraries that get linked in). A step
+     * whose program is not there counts as "absent", except the first. */
     pie_status (*identify)(void *self, pie_compile_plan *ret_plan);
-    /* Optional (NULL): steps, run once per language, header and configuration in a folder of their own,
-     * that make later compilations faster without changing a byte of the product (precompiled headers).
+    /* Optional (NULL): steps, run once per language, header and configuration in a folder of their
+     * own, that make later compilations faster without changing a byte of the product (precompiled
+     * headers).
      * @header ("bits/stdc++.h") is what the sources to come include first, before anything else but
      * comments. The folder holds an empty file under the source's fixed name. Whoever uses what was
      * prepared must print nothing and succeed: otherwise the source is compiled again without.

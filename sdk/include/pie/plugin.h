@@ -51,8 +51,8 @@ enum { PIE_LOG_ERROR = 0, PIE_LOG_WARNING = 1, PIE_LOG_INFO = 2, PIE_LOG_DEBUG =
 /* Types of an option, as written in the config file. */
 enum {
     PIE_OPTION_BOOL = 1,
-    PIE_OPTION_INT = 2,         /* 64 bit */
-    PIE_OPTION_FLOAT = 3,       /* integers are accepted too */
+    PIE_OPTION_INT = 2,   /* 64 bit */
+    PIE_OPTION_FLOAT = 3, /* integers are accepted too */
     PIE_OPTION_STRING = 4,
     PIE_OPTION_PATH = 5,        /* a string; relative to the config file that holds it */
     PIE_OPTION_STRING_LIST = 6, /* [ "a", "b" ]; one string is a list of one */
@@ -62,8 +62,8 @@ enum {
 
 enum {
     PIE_OPTION_REQUIRED = 1u << 0,  /* no default: the user must write it */
-    PIE_OPTION_EXECUTION = 1u << 1, /* cannot change a figure (paths, threads, verbosity): it stands in
-                                       no report, fingerprint or resume check */
+    PIE_OPTION_EXECUTION = 1u << 1, /* cannot change a figure (paths, threads, verbosity): it stands
+                                       in no report, fingerprint or resume check */
     PIE_OPTION_SECRET = 1u << 2     /* never printed, recorded or accepted by --set */
 };
 
@@ -103,7 +103,8 @@ struct pie_host {
     pie_status (*get_bool)(const pie_host *host, const char *key, int32_t *ret);
     pie_status (*get_int)(const pie_host *host, const char *key, int64_t *ret);
     pie_status (*get_float)(const pie_host *host, const char *key, double *ret);
-    pie_status (*get_string)(const pie_host *host, const char *key, const char **ret); /* and PATH */
+    pie_status (*get_string)(const pie_host *host, const char *key,
+                             const char **ret); /* and PATH */
     pie_status (*get_strings)(const pie_host *host, const char *key, const char *const **ret_items,
                               size_t *ret_n); /* STRING_LIST, PATH_LIST */
     pie_status (*get_floats)(const pie_host *host, const char *key, const double **ret_items,
@@ -122,13 +123,13 @@ struct pie_host {
 
 /* One plugin: constant data only. Every string is UTF-8 without control characters. */
 typedef struct pie_plugin {
-    const char *kind;                /* which table @ops is, with its revision: PIE_KIND_METRIC */
-    const char *id;                  /* unique within its kind, reverse DNS: "org.pie.speedup"; the last
-                                        component is the short name used in config files */
-    const char *version;             /* the plugin's own: "1.4.0"; part of fingerprints */
-    const char *summary;             /* one sentence, printed by `pie plugin list` */
-    const char *licence;             /* SPDX: "MIT" */
-    const pie_option *options;       /* ended by an entry with name NULL; NULL = takes none */
+    const char *kind;          /* which table @ops is, with its revision: PIE_KIND_METRIC */
+    const char *id;            /* unique within its kind, reverse DNS: "org.pie.speedup"; the last
+                                  component is the short name used in config files */
+    const char *version;       /* the plugin's own: "1.4.0"; part of fingerprints */
+    const char *summary;       /* one sentence, printed by `pie plugin list` */
+    const char *licence;       /* SPDX: "MIT" */
+    const pie_option *options; /* ended by an entry with name NULL; NULL = takes none */
     const pie_requirement *requires; /* ended by an entry with type 0; NULL = needs nothing */
     const void *ops;                 /* pie_compiler_ops, pie_uarch_ops, ... by @kind */
 } pie_plugin;
@@ -143,16 +144,16 @@ typedef struct pie_module {
 
 /* Last line of a module: PIE_MODULE(&my_plugin, &my_other_plugin); */
 #ifdef __cplusplus
-#define PIE_MODULE(...)                                                                            \
-    static const pie_plugin *const pie_module_plugins_[] = {__VA_ARGS__, nullptr};                 \
-    extern "C" __attribute__((visibility("default"))) const pie_module pie_module_entry;           \
-    const pie_module pie_module_entry = {PIE_ABI_MAGIC, PIE_ABI_MAJOR, PIE_ABI_MINOR,              \
+#define PIE_MODULE(...)                                                                  \
+    static const pie_plugin *const pie_module_plugins_[] = {__VA_ARGS__, nullptr};       \
+    extern "C" __attribute__((visibility("default"))) const pie_module pie_module_entry; \
+    const pie_module pie_module_entry = {PIE_ABI_MAGIC, PIE_ABI_MAJOR, PIE_ABI_MINOR,    \
                                          pie_module_plugins_}
 }
 #else
-#define PIE_MODULE(...)                                                                            \
-    extern __attribute__((visibility("default"))) const pie_module pie_module_entry;               \
-    const pie_module pie_module_entry = {PIE_ABI_MAGIC, PIE_ABI_MAJOR, PIE_ABI_MINOR,              \
+#define PIE_MODULE(...)                                                               \
+    extern __attribute__((visibility("default"))) const pie_module pie_module_entry;  \
+    const pie_module pie_module_entry = {PIE_ABI_MAGIC, PIE_ABI_MAJOR, PIE_ABI_MINOR, \
                                          (const pie_plugin *const[]){__VA_ARGS__, NULL}}
 #endif
 

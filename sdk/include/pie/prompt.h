@@ -31,18 +31,18 @@ typedef struct pie_dialogue_step {
     /* asked: the messages sent, the raw reply, what the answer parser made of it */
     const pie_message *messages;
     size_t n_messages;
-    const char *reply;      /* NULL when the backend failed for good */
-    int32_t backend_error;  /* PIE_BACKEND_OK .. */
-    const char *code;       /* parsed program, NULL = none */
+    const char *reply;     /* NULL when the backend failed for good */
+    int32_t backend_error; /* PIE_BACKEND_OK .. */
+    const char *code;      /* parsed program, NULL = none */
     const char *no_code_reason;
     /* submitted: */
     const char *source;
-    int32_t verdict;                 /* over the public tests, or over all when none is public */
-    int64_t failed_test;             /* number of the first failing PUBLIC test, -1 = none or hidden */
-    const char *failed_output;       /* its actual output, shortened; NULL */
-    const char *compiler_messages;   /* NULL when it compiled without any */
-    double cycles, source_cycles;    /* over the tests run; 0 = unknown */
-    const char *profile;             /* JSON text: top-down slots, hottest lines; NULL = not measured */
+    int32_t verdict;           /* over the public tests, or over all when none is public */
+    int64_t failed_test;       /* number of the first failing PUBLIC test, -1 = none or hidden */
+    const char *failed_output; /* its actual output, shortened; NULL */
+    const char *compiler_messages; /* NULL when it compiled without any */
+    double cycles, source_cycles;  /* over the tests run; 0 = unknown */
+    const char *profile; /* JSON text: top-down slots, hottest lines; NULL = not measured */
 } pie_dialogue_step;
 
 typedef struct pie_dialogue {

@@ -110,8 +110,8 @@ static pie_status uarch_create(const pie_host *host, const pie_uarch_setup *setu
     return *ret_self ? PIE_OK : PIE_ERR_NOMEM;
 }
 
-static pie_status uarch_consume(void *self, const uint64_t *words, size_t n_words, uint64_t cycle_limit,
-                                size_t *ret_used, int32_t *ret_reason)
+static pie_status uarch_consume(void *self, const uint64_t *words, size_t n_words,
+                                uint64_t cycle_limit, size_t *ret_used, int32_t *ret_reason)
 {
     (void)self, (void)words, (void)cycle_limit;
     raise(SIGSEGV);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a prompt: asks, measures the answer, and gives it only when it passed and was not slower ---- */
+/* ---- a prompt: asks, measures the answer, and gives it only when it passed and was not slower
+ * ---- */
 
 typedef struct submit_prompt {
     pie_message message;
@@ -35,7 +36,8 @@ static pie_status ask(submit_prompt *prompt, const pie_dialogue *dialogue, pie_a
     if (!prompt->text)
         return PIE_ERR_NOMEM;
     prompt->message = (pie_message){PIE_MESSAGE_USER, prompt->text};
-    *ret_action = (pie_action){.type = PIE_ACTION_ASK, .messages = &prompt->message, .n_messages = 1};
+    *ret_action =
+        (pie_action){.type = PIE_ACTION_ASK, .messages = &prompt->message, .n_messages = 1};
     return PIE_OK;
 }
 
@@ -84,7 +86,8 @@ static pie_status wc_plan(void *self, const pie_run_request *request, pie_compil
     return PIE_OK;
 }
 
-static pie_status wc_read(void *self, const char *output, size_t n_bytes, pie_run_result *ret_result)
+static pie_status wc_read(void *self, const char *output, size_t n_bytes,
+                          pie_run_result *ret_result)
 {
     (void)self;
     char *end = NULL;
@@ -96,8 +99,11 @@ static pie_status wc_read(void *self, const char *output, size_t n_bytes, pie_ru
 }
 
 static const pie_counter no_counters[] = {{.name = NULL}};
-static const pie_uarch_run_ops wc_run = {
-    .counters = no_counters, .create = wc_create, .destroy = free, .plan = wc_plan, .read = wc_read};
+static const pie_uarch_run_ops wc_run = {.counters = no_counters,
+                                         .create = wc_create,
+                                         .destroy = free,
+                                         .plan = wc_plan,
+                                         .read = wc_read};
 static const pie_uarch_ops wc_ops = {.style = PIE_UARCH_RUN, .flags = 0, .run = &wc_run};
 static const pie_plugin wc_plugin = {.kind = PIE_KIND_UARCH,
                                      .id = "org.pie.test.wc-uarch",
