@@ -134,14 +134,20 @@ static pie_status open_everything(pie_coordinator *self)
         return PIE_ERR_CONFIG;
     }
     const char *scratch = pie_settings_string(run, "scratch");
-    self->scratch = scratch ? pie_strf("%s/pie-%ld", scratch, (long)getpid())
-                            : pie_path_join(self->options->out, "tmp");
+    self->scratch =
+        scratch ? pie_path_join(scratch, "pie-XXXXXX") : pie_path_join(self->options->out, "tmp");
     if (!self->scratch)
         return pie_coordinator_nomem(self);
     char *absolute = NULL;
-    status = pie_folder_remove(self->scratch, self->log);
-    if (status == PIE_OK)
-        status = pie_folder_make(self->scratch, self->log);
+    if (scratch) { /* may be a place that others write to: a name that nobody can guess */
+        status = pie_folder_make(scratch, self->log);
+        if (status == PIE_OK && !mkdtemp(self->scratch))
+            status = pie_log_errno(self->log, scratch);
+    } else { /* left behind by a run that was killed */
+        status = pie_folder_remove(self->scratch, self->log);
+        if (status == PIE_OK)
+            status = pie_folder_make(self->scratch, self->log);
+    }
     if (status == PIE_OK && !(absolute = realpath(self->scratch, NULL)))
         status = pie_log_errno(self->log, self->scratch);
     if (status != PIE_OK)

@@ -10,6 +10,9 @@
 
 #define MAX_FIGURE 9007199254740992.0 /* 2^53: figures of records are below */
 
+/* Wall clock of one command of a model of style `run`, which alone may be cut by time. */
+enum { EXTERNAL_SECONDS = 600 };
+
 struct pie_simulator {
     const pie_plugin_info *info;
     const pie_uarch_ops *uarch;
@@ -248,7 +251,8 @@ static pie_status run_external(const pie_simulator *simulator, const pie_simulat
                                             .scratch = simulator->scratch,
                                             .program_fd = spec->program_fd,
                                             .input = spec->input,
-                                            .input_bytes = spec->input_bytes};
+                                            .input_bytes = spec->input_bytes,
+                                            .seconds = EXTERNAL_SECONDS};
         status = pie_external_run(&external, log, &measured);
     }
     if (status == PIE_OK && result.guest.verdict == PIE_VERDICT_PASSED) {

@@ -10,6 +10,7 @@
 #include "registry/module.h"
 #include "registry/probe.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
