@@ -49,7 +49,7 @@ pie_status pie_cli_registry(const pie_log *log, pie_registry **ret_registry);
 pie_status pie_cli_config(const pie_config_source *source, const pie_log *log,
                           pie_registry **ret_registry, pie_config **ret_config);
 
-pie_command_run pie_cli_run, pie_cli_stat, pie_cli_try, pie_cli_report, pie_cli_show,
-    pie_cli_dataset, pie_cli_plugin, pie_cli_doctor;
+pie_command_run pie_cli_run, pie_cli_stat, pie_cli_throughput, pie_cli_try, pie_cli_report,
+    pie_cli_show, pie_cli_dataset, pie_cli_plugin, pie_cli_doctor;
 
 #endif

@@ -48,7 +48,7 @@ int pie_cli_isolated(const char *what, int (*run)(void *context), void *context)
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
     const int number = WTERMSIG(status);
-    if (number == SIGINT || number == SIGTERM)
+    if (number == SIGINT || number == SIGTERM || number == SIGPIPE) /* not of a plugin's making */
         return 128 + number;
     pie_log_error(&pie_log_stderr, "%s crashed (signal %d)", what, number);
     return PIE_EXIT_INSTALL;

@@ -16,6 +16,8 @@ static const pie_command commands[] = {
     {"run", "measure the candidates of a whole dataset and print the table", pie_cli_run},
     {"try", "the same for one program, without a dataset", pie_cli_try},
     {"stat", "cycles of one or two programs, like `perf stat`", pie_cli_stat},
+    {"throughput", "steady-state cycles of basic blocks, one hex string a line",
+     pie_cli_throughput},
     {"report", "the figures of recorded runs: table, Markdown, CSV, JSON", pie_cli_report},
     {"show", "everything about one program of a run", pie_cli_show},
     {"dataset", "is a dataset whole, and do its programs pass their tests?", pie_cli_dataset},

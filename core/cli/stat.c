@@ -2,6 +2,8 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "cli/annotate.h"
+#include "cli/explain.h"
 #include "cli/isolate.h"
 #include "config/config.h"
 #include "pipeline/build.h"
@@ -11,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +24,24 @@ static const char help[] =
     "usage: pie stat [OPTION]... PROGRAM [PROGRAM] [-- ARGS]\n"
     "\n"
     "Runs a C or C++ source or an ELF file on the simulated CPU and says where the cycles went.\n"
-    "Two programs: both, and the ratio.\n"
+    "Two programs: side by side, and the ratio.\n"
     "\n"
     "  --uarch NAME      CPU model (default: as in an empty config; `pie plugin list` names them)\n"
     "  --compiler NAME   compiler plugin (default: gcc)\n"
     "  --flags \"...\"     compiler flags, separated by blanks (default: the plugin's)\n"
-    "  --input FILE      standard input of the program; - reads pie's (default: pie's when it is "
-    "a\n"
-    "                    file, else empty)\n"
+    "  --input FILE      standard input of the program; - reads pie's (default: pie's when it is\n"
+    "                    a file, else empty)\n"
+    "  --profile         the hottest functions and basic blocks too; takes longer\n"
+    "  --top N           that many of them, 0 = all (default: 5); implies --profile\n"
+    "  --annotate[=NAME] a function instruction by instruction: the hottest, or by name or\n"
+    "                    address; implies --profile\n"
     "  --set PATH=VALUE  override one setting, e.g. --set limits.instructions=1000000\n"
     "  --show-output     print what the program prints\n"
     "  --json            one JSON object; everything outside \"host\" is deterministic\n"
     "\n"
     "exit status: 0 done, 1 a program failed, 2 wrong input, 4 something installed is missing\n";
 
-enum { PROGRAMS_MAX = 2, INPUT_MAX_BYTES = 1 << 30, CLOCK_MHZ = 3500 };
+enum { PROGRAMS_MAX = 2, INPUT_MAX_BYTES = 1 << 30, ELF_MAX_BYTES = 1 << 30, TOP_DEFAULT = 5 };
 
 typedef struct stat_command {
     const char *programs[PROGRAMS_MAX];
@@ -46,6 +50,7 @@ typedef struct stat_command {
     const char *input_path;
     const char **sets;
     bool json, show_output;
+    pie_explain_options explain;
     /* filled in as it goes */
     pie_registry *registry;
     pie_config *config;
@@ -53,8 +58,7 @@ typedef struct stat_command {
     pie_simulator *simulator;
     char scratch[64];
     pie_buf input;
-    pie_simulation runs[PROGRAMS_MAX];
-    double wall_s[PROGRAMS_MAX];
+    pie_stat_run runs[PROGRAMS_MAX];
 } stat_command;
 
 /* ---- program to ELF ---- */
@@ -154,10 +158,27 @@ static pie_status read_input(stat_command *self)
     return PIE_OK;
 }
 
+/* The profile needs the program's own bytes, for its symbols. */
+static pie_status begin_profile(const stat_command *self, int fd, pie_stat_run *run)
+{
+    pie_buf elf = {0};
+    if (!self->explain.profile)
+        return PIE_OK;
+    pie_status status = pie_file_read_fd(fd, run->program, ELF_MAX_BYTES, &pie_log_stderr, &elf);
+    if (status == PIE_OK)
+        status = pie_profile_init(&run->profile, &elf, &pie_log_stderr);
+    pie_buf_free(&elf);
+    return status;
+}
+
 static pie_status run_program(stat_command *self, size_t i)
 {
+    pie_stat_run *run = &self->runs[i];
     int fd = -1;
-    pie_status status = open_program(self, self->programs[i], &fd);
+    run->program = self->programs[i];
+    run->uarch = pie_config_uarch(self->config)->info;
+    run->counters = pie_simulator_counters(self->simulator);
+    pie_status status = open_program(self, run->program, &fd);
     if (status != PIE_OK)
         return status;
     const pie_settings *limits = pie_config_group(self->config, "limits");
@@ -170,169 +191,86 @@ static pie_status run_program(stat_command *self, size_t i)
                    .memory_bytes = (uint64_t)pie_settings_int(limits, "memory"),
                    .stack_bytes = (uint64_t)pie_settings_int(limits, "stack"),
                    .output_bytes = (uint64_t)pie_settings_int(limits, "output")},
-        .cycle_limit = UINT64_MAX};
+        .cycle_limit = UINT64_MAX,
+        .profile = self->explain.profile,
+        .visit = pie_profile_visit,
+        .context = &run->profile};
     struct timespec start, end;
+    status = begin_profile(self, fd, run);
     clock_gettime(CLOCK_MONOTONIC, &start);
-    status = pie_simulator_run(self->simulator, &spec, &pie_log_stderr, &self->runs[i]);
+    if (status == PIE_OK)
+        status = pie_simulator_run(self->simulator, &spec, &pie_log_stderr, &run->simulation);
     clock_gettime(CLOCK_MONOTONIC, &end);
     close(fd);
-    self->wall_s[i] =
+    run->wall_s =
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
+    if (status == PIE_OK && self->explain.profile)
+        status = pie_profile_finish(&run->profile, &pie_log_stderr);
     return status;
 }
 
 /* ---- printing ---- */
 
-static uint64_t counter_of(const stat_command *self, const pie_simulation *run, const char *name)
+static int print_json(const stat_command *self)
 {
-    const pie_counter *counters = pie_simulator_counters(self->simulator);
-    for (size_t i = 0; i < run->n_counters; i++)
-        if (strcmp(counters[i].name, name) == 0)
-            return run->counters[i];
-    return 0;
+    json_t *first = pie_explain_json(&self->runs[0], &self->explain);
+    if (self->n_programs == 1)
+        return pie_cli_print_json(first);
+    const double speedup = pie_explain_speedup(self->runs);
+    return pie_cli_print_json(json_pack("{s:[o,o],s:o}", "programs", first,
+                                        pie_explain_json(&self->runs[1], &self->explain), "speedup",
+                                        speedup > 0 ? json_real(speedup) : json_null()));
 }
 
-static double per(double a, double b)
+/* What a run that ended at a limit says about it. */
+static void print_limit(const stat_command *self, const pie_stat_run *run, FILE *out)
 {
-    return b > 0 ? a / b : 0.0;
-}
-
-/* Cycles, or seconds of a model that measures those. */
-static double time_of(const pie_simulation *run)
-{
-    return run->seconds > 0 ? run->seconds : (double)run->cycles;
-}
-
-static double seconds_of(const pie_simulation *run)
-{
-    return run->seconds > 0 ? run->seconds : (double)run->cycles / (CLOCK_MHZ * 1e6);
-}
-
-static double mips_of(const stat_command *self, size_t i)
-{
-    return per((double)self->runs[i].guest.instructions * 1e-6, self->wall_s[i]);
-}
-
-static json_t *run_json(const stat_command *self, size_t i)
-{
-    static const char topdown_prefix[] = "topdown_";
-    const pie_simulation *run = &self->runs[i];
-    const pie_guest_result *guest = &run->guest;
-    const pie_counter *counters = pie_simulator_counters(self->simulator);
-    json_t *all = json_object(), *topdown = json_object(), *unknown = json_array();
-    for (size_t c = 0; c < run->n_counters; c++) {
-        const bool is_topdown =
-            strncmp(counters[c].name, topdown_prefix, sizeof topdown_prefix - 1) == 0;
-        json_object_set_new(is_topdown ? topdown : all,
-                            counters[c].name + (is_topdown ? sizeof topdown_prefix - 1 : 0),
-                            json_integer((json_int_t)run->counters[c]));
-    }
-    for (size_t f = 0; f < run->n_unknown_forms; f++)
-        json_array_append_new(unknown, pie_json_text(run->unknown_forms[f]));
-    return json_pack(
-        "{s:o,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:{s:I,s:I},s:o,s:o,s:I,s:o,s:{s:s,s:i,s:i,s:s,s:s,s:I,s:"
-        "I},"
-        "s:{s:f,s:f}}",
-        "program", pie_json_text(self->programs[i]), "uarch",
-        pie_config_uarch(self->config)->info->id, "verdict", pie_verdict_name(guest->verdict),
-        "cycles", (json_int_t)run->cycles, "instructions", (json_int_t)guest->instructions, "uops",
-        (json_int_t)run->uops, "ipc", per((double)guest->instructions, (double)run->cycles),
-        "seconds", seconds_of(run), "startup", "cycles", (json_int_t)run->startup_cycles,
-        "instructions", (json_int_t)guest->startup_instructions, "counters", all, "topdown",
-        topdown, "unknown_forms", (json_int_t)counter_of(self, run, "unknown_forms"),
-        "unknown_form_names", unknown, "guest", "reason", guest->reason, "exit", guest->exit_status,
-        "signal", guest->signal, "function", guest->function, "engine",
-        pie_guest_engine_version(NULL), "peak_bytes", (json_int_t)guest->peak_bytes, "output_bytes",
-        (json_int_t)guest->output.n, "host", "wall_s", self->wall_s[i], "mips", mips_of(self, i));
-}
-
-/* 1234567 as "1,234,567". */
-static const char *grouped(uint64_t value, char text[32])
-{
-    char digits[24];
-    const int n = snprintf(digits, sizeof digits, "%" PRIu64, value);
-    int at = 0;
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && (n - i) % 3 == 0)
-            text[at++] = ',';
-        text[at++] = digits[i];
-    }
-    text[at] = '\0';
-    return text;
-}
-
-static void print_run(const stat_command *self, size_t i, pie_buf *out)
-{
-    const pie_simulation *run = &self->runs[i];
-    const pie_guest_result *guest = &run->guest;
-    const pie_counter *counters = pie_simulator_counters(self->simulator);
-    char number[32];
-    pie_buf_printf(out, "\n %s on %s: %s%s%s\n\n", self->programs[i],
-                   pie_config_uarch(self->config)->info->short_name,
-                   pie_verdict_name(guest->verdict), guest->reason[0] ? ", " : "", guest->reason);
-    pie_buf_printf(out, "%20s  %-18s %.6f s at %.1f GHz\n", grouped(run->cycles, number), "cycles",
-                   seconds_of(run), CLOCK_MHZ * 1e-3);
-    pie_buf_printf(out, "%20s  %-18s %.2f per cycle\n", grouped(guest->instructions, number),
-                   "instructions", per((double)guest->instructions, (double)run->cycles));
-    for (size_t c = 0; c < run->n_counters; c++)
-        if (strcmp(counters[c].name, "cycles") != 0 &&
-            strcmp(counters[c].name, "instructions") != 0)
-            pie_buf_printf(out, "%20s  %-18s %s\n", grouped(run->counters[c], number),
-                           counters[c].name, counters[c].help);
-    if (run->startup_seen)
-        pie_buf_printf(out, "%20s  %-18s %.1f %% of the cycles, before the first read of input\n",
-                       grouped(run->startup_cycles, number), "start-up cycles",
-                       100 * per((double)run->startup_cycles, (double)run->cycles));
-    pie_buf_printf(out, "%20s  %-18s largest address space\n", grouped(guest->peak_bytes, number),
-                   "bytes");
-    for (size_t f = 0; f < run->n_unknown_forms; f++)
-        pie_buf_printf(out, "%20s  timed by a fallback: %s\n", "", run->unknown_forms[f]);
-    const char *limit = guest->verdict == PIE_VERDICT_INSTRUCTION_LIMIT ? "instructions"
-                        : guest->verdict == PIE_VERDICT_MEMORY_LIMIT    ? "memory"
-                        : guest->verdict == PIE_VERDICT_OUTPUT_LIMIT    ? "output"
-                                                                        : NULL;
+    const int32_t verdict = run->simulation.guest.verdict;
+    const char *limit = verdict == PIE_VERDICT_INSTRUCTION_LIMIT ? "instructions"
+                        : verdict == PIE_VERDICT_MEMORY_LIMIT    ? "memory"
+                        : verdict == PIE_VERDICT_OUTPUT_LIMIT    ? "output"
+                                                                 : NULL;
     if (limit)
-        pie_buf_printf(out, "\n it reached limits.%s = %" PRId64 "; --set limits.%s=N changes it\n",
-                       limit, pie_settings_int(pie_config_group(self->config, "limits"), limit),
-                       limit);
-    pie_buf_printf(out, "\n %.3f s on this machine, %.0f million instructions per second\n",
-                   self->wall_s[i], mips_of(self, i));
+        fprintf(out, "\n %s reached limits.%s = %lld; --set limits.%s=N changes it\n", run->program,
+                limit, (long long)pie_settings_int(pie_config_group(self->config, "limits"), limit),
+                limit);
 }
 
-/* A ratio of two programs means something only when both did their work. */
-static bool is_comparable(const stat_command *self)
+static void print_text(const stat_command *self, FILE *out)
 {
-    return self->n_programs == 2 && self->runs[0].guest.verdict == PIE_VERDICT_PASSED &&
-           self->runs[1].guest.verdict == PIE_VERDICT_PASSED;
+    for (size_t i = 0; self->show_output && i < self->n_programs; i++) {
+        const pie_guest_result *guest = &self->runs[i].simulation.guest;
+        fwrite(pie_buf_text(&guest->output), 1, guest->output.n, out);
+        fwrite(pie_buf_text(&guest->error_output), 1, guest->error_output.n, out);
+    }
+    pie_explain_print(self->runs, self->n_programs, &self->explain, out);
+    for (size_t i = 0; i < self->n_programs; i++)
+        print_limit(self, &self->runs[i], out);
+    if (self->n_programs == 2) {
+        const double speedup = pie_explain_speedup(self->runs);
+        if (speedup > 0)
+            fprintf(out, "\n %s is %.4f times as fast as %s\n", self->programs[1], speedup,
+                    self->programs[0]);
+        else
+            fputs("\n no ratio: not both programs passed\n", out);
+    }
+    fputs("\n", out);
 }
 
 static int print_all(const stat_command *self)
 {
-    const double ratio =
-        is_comparable(self) ? per(time_of(&self->runs[0]), time_of(&self->runs[1])) : 0;
-    if (self->json && self->n_programs == 1)
-        return pie_cli_print_json(run_json(self, 0));
+    char *text = NULL;
+    size_t n = 0;
     if (self->json)
-        return pie_cli_print_json(json_pack("{s:[o,o],s:o}", "programs", run_json(self, 0),
-                                            run_json(self, 1), "speedup",
-                                            is_comparable(self) ? json_real(ratio) : json_null()));
-    pie_buf out = {0};
-    for (size_t i = 0; i < self->n_programs; i++) {
-        const pie_guest_result *guest = &self->runs[i].guest;
-        if (self->show_output) {
-            pie_buf_add(&out, guest->output.data, guest->output.n);
-            pie_buf_add(&out, guest->error_output.data, guest->error_output.n);
-        }
-        print_run(self, i, &out);
-    }
-    if (is_comparable(self))
-        pie_buf_printf(&out, "\n %.4f times as fast: %s against %s\n", ratio, self->programs[1],
-                       self->programs[0]);
-    else if (self->n_programs == 2)
-        pie_buf_puts(&out, "\n no ratio: not both programs passed\n");
-    pie_buf_puts(&out, "\n");
-    const int code = pie_cli_print_bytes(pie_buf_text(&out), out.n);
-    pie_buf_free(&out);
+        return print_json(self);
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return pie_exit_of(pie_log_nomem(&pie_log_stderr));
+    print_text(self, out);
+    const bool is_whole = !ferror(out);
+    const int code = fclose(out) == 0 && is_whole ? pie_cli_print_bytes(text, n)
+                                                  : pie_exit_of(pie_log_nomem(&pie_log_stderr));
+    free(text);
     return code;
 }
 
@@ -349,9 +287,32 @@ static pie_status run_all(stat_command *self)
     if (status == PIE_OK)
         status = pie_simulator_new(pie_config_uarch(self->config), self->scratch, &pie_log_stderr,
                                    &self->simulator);
+    if (status == PIE_OK && self->explain.profile && !pie_simulator_has_profile(self->simulator)) {
+        pie_log_error(
+            &pie_log_stderr,
+            "CPU model %s keeps no profile: leave out --profile, --top and --annotate, or "
+            "choose another with --uarch",
+            pie_config_uarch(self->config)->info->id);
+        status = PIE_ERR_CONFIG;
+    }
     for (size_t i = 0; status == PIE_OK && i < self->n_programs; i++)
         status = run_program(self, i);
     return status;
+}
+
+/* The code to annotate must have run in one program at least. */
+static int check_symbol(const stat_command *self)
+{
+    if (!self->explain.symbol)
+        return PIE_EXIT_DONE;
+    for (size_t i = 0; i < self->n_programs; i++)
+        if (pie_annotate_find(&self->runs[i].profile, self->explain.symbol))
+            return PIE_EXIT_DONE;
+    pie_log_error(&pie_log_stderr,
+                  "--annotate=%s: no function of that name was executed; --top 0 lists those that "
+                  "were",
+                  self->explain.symbol);
+    return PIE_EXIT_USER;
 }
 
 /* In a child: it has compiler and CPU model in it. */
@@ -361,15 +322,17 @@ static int run_isolated(void *context)
     const pie_status status = run_all(self);
     int code = status == PIE_ERR_LIMIT ? PIE_EXIT_FAILED : pie_exit_of(status);
     if (status == PIE_OK) {
-        code = print_all(self);
+        code = pie_exit_worse(print_all(self), check_symbol(self));
         for (size_t i = 0; i < self->n_programs; i++)
-            if (self->runs[i].guest.verdict == PIE_VERDICT_INFRA_ERROR)
+            if (self->runs[i].simulation.guest.verdict == PIE_VERDICT_INFRA_ERROR)
                 code = pie_exit_worse(code, PIE_EXIT_INSTALL);
-            else if (self->runs[i].guest.verdict != PIE_VERDICT_PASSED)
+            else if (self->runs[i].simulation.guest.verdict != PIE_VERDICT_PASSED)
                 code = pie_exit_worse(code, PIE_EXIT_FAILED);
     }
-    for (size_t i = 0; i < self->n_programs; i++)
-        pie_simulation_free(&self->runs[i]);
+    for (size_t i = 0; i < self->n_programs; i++) {
+        pie_simulation_free(&self->runs[i].simulation);
+        pie_profile_free(&self->runs[i].profile);
+    }
     pie_buf_free(&self->input);
     pie_simulator_free(self->simulator);
     pie_builder_free(self->builder);
@@ -416,16 +379,15 @@ static int run_with_scratch(stat_command *self)
 
 static int parse(stat_command *self, int argc, char **argv, char **owned, size_t *n_owned)
 {
-    static const struct option longs[] = {{"uarch", required_argument, NULL, 'u'},
-                                          {"compiler", required_argument, NULL, 'c'},
-                                          {"flags", required_argument, NULL, 'f'},
-                                          {"input", required_argument, NULL, 'i'},
-                                          {"set", required_argument, NULL, 's'},
-                                          {"show-output", no_argument, NULL, 'o'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"uarch", required_argument, NULL, 'u'}, {"compiler", required_argument, NULL, 'c'},
+        {"flags", required_argument, NULL, 'f'}, {"input", required_argument, NULL, 'i'},
+        {"set", required_argument, NULL, 's'},   {"profile", no_argument, NULL, 'p'},
+        {"top", required_argument, NULL, 't'},   {"annotate", optional_argument, NULL, 'a'},
+        {"show-output", no_argument, NULL, 'o'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     size_t n_sets = 0;
+    int64_t top = 0;
     for (int option; (option = getopt_long(argc, argv, "hi:", longs, NULL)) != -1;) {
         char *set = NULL;
         switch (option) {
@@ -443,6 +405,20 @@ static int parse(stat_command *self, int argc, char **argv, char **owned, size_t
             continue;
         case 's':
             self->sets[n_sets++] = optarg;
+            continue;
+        case 't':
+            if (!pie_cli_number(optarg, &top))
+                return pie_cli_usage("stat", "--top takes a whole number, not '%s'", optarg);
+            self->explain.top = (size_t)top;
+            self->explain.profile = true;
+            continue;
+        case 'a':
+            self->explain.annotate = true;
+            self->explain.symbol = optarg;
+            self->explain.profile = true;
+            continue;
+        case 'p':
+            self->explain.profile = true;
             continue;
         case 'o':
             self->show_output = true;
@@ -475,7 +451,8 @@ int pie_cli_stat(int argc, char **argv)
     int n_own = 1;
     while (n_own < argc && strcmp(argv[n_own], "--") != 0)
         n_own++;
-    stat_command self = {.args = n_own < argc ? (const char *const *)&argv[n_own + 1] : NULL};
+    stat_command self = {.args = n_own < argc ? (const char *const *)&argv[n_own + 1] : NULL,
+                         .explain = {.top = TOP_DEFAULT}};
     char **owned = calloc((size_t)argc + 1, sizeof *owned);
     self.sets = calloc((size_t)argc + 1, sizeof *self.sets);
     size_t n_owned = 0;

@@ -29,7 +29,7 @@ typedef struct pie_config_source {
 } pie_config_source;
 
 /* The CPU model of a config that names none. */
-#define PIE_DEFAULT_UARCH "null"
+#define PIE_DEFAULT_UARCH "skylake"
 
 /* Add the folders of the config's `plugins` to the registry and read what is in them; before
  * pie_config_load, which has the other complaints. PIE_ERR_CONFIG: a folder is not there (logged).

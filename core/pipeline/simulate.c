@@ -29,6 +29,11 @@ const pie_counter *pie_simulator_counters(const pie_simulator *simulator)
     return simulator->ops ? simulator->ops->counters : simulator->uarch->run->counters;
 }
 
+bool pie_simulator_has_profile(const pie_simulator *simulator)
+{
+    return simulator->ops && simulator->ops->profile;
+}
+
 static pie_status new_instance(const pie_simulator *simulator, int32_t page_map, bool profile,
                                void **ret_instance)
 {

@@ -17,6 +17,8 @@ pie_status pie_simulator_new(const pie_choice *uarch, const char *scratch, const
 void pie_simulator_free(pie_simulator *simulator);
 /* Ended by name NULL; borrowed. */
 const pie_counter *pie_simulator_counters(const pie_simulator *simulator);
+/* Does the model tell what it charged to each instruction? */
+bool pie_simulator_has_profile(const pie_simulator *simulator);
 
 typedef struct pie_simulation_spec {
     int program_fd;

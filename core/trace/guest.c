@@ -27,6 +27,7 @@ enum {
     FD_RING = 3,
     FD_TRACER = 4,
     FD_PROGRAM = 5,
+    FD_FRAME = 6, /* only with one_frame */
     WAIT_MS = 100,
     STALLED_ROUNDS = 3000, /* of WAIT_MS: a tracer that does nothing for so long is broken */
     DEFAULT_STACK_BYTES = 64 << 20,
@@ -192,7 +193,7 @@ typedef struct run {
     const pie_guest_spec *spec;
     const pie_log *log;
     char *engine;
-    int tracer_fd, program_fd, input_fd, output_fd, error_fd, ring_fd;
+    int tracer_fd, program_fd, input_fd, output_fd, error_fd, ring_fd, frame_fd;
     pie_ring ring;
     pie_stream *stream;
     uint64_t *words; /* private copy of a chunk */
@@ -277,7 +278,10 @@ static pie_status prepare(run *r)
     r->input_fd = pie_memfd("input", spec->input, spec->input_bytes, false);
     r->output_fd = pie_memfd("output", NULL, 0, true);
     r->error_fd = pie_memfd("error", NULL, 0, true);
-    if (r->input_fd < 0 || r->output_fd < 0 || r->error_fd < 0)
+    if (spec->one_frame)
+        r->frame_fd = pie_memfd("frame", (const char[PIE_RING_PAGE]){0}, PIE_RING_PAGE, true);
+    if (r->input_fd < 0 || r->output_fd < 0 || r->error_fd < 0 ||
+        (spec->one_frame && r->frame_fd < 0))
         return pie_log_errno(log, "tracer: memfd");
     if (pie_ring_create(&r->ring_fd, &r->ring) != PIE_OK)
         return pie_log_errno(log, "tracer: the ring");
@@ -287,6 +291,7 @@ static pie_status prepare(run *r)
     control->limit_output = spec->limits.output_bytes;
     control->limit_stack =
         spec->limits.stack_bytes ? spec->limits.stack_bytes : DEFAULT_STACK_BYTES;
+    control->frame_fd = spec->one_frame ? FD_FRAME : 0;
     r->untraced = !spec->sink;
     atomic_store(&control->want, spec->sink ? PIE_SINK_CONTINUE : PIE_SINK_UNTRACED);
     r->words = malloc(PIE_RING_CHUNK_WORDS * sizeof *r->words);
@@ -326,13 +331,14 @@ static pie_status start_engine(run *r, pie_sandbox_result *ret_result)
     const char *const envp[] = {preload, NULL};
     const pie_sandbox_fd fds[] = {{r->input_fd, 0},          {r->output_fd, 1},
                                   {r->error_fd, 2},          {r->ring_fd, FD_RING},
-                                  {r->tracer_fd, FD_TRACER}, {r->program_fd, FD_PROGRAM}};
+                                  {r->tracer_fd, FD_TRACER}, {r->program_fd, FD_PROGRAM},
+                                  {r->frame_fd, FD_FRAME}};
     const pie_sandbox_spec sandbox = {
         .policy = PIE_SANDBOX_GUEST,
         .argv = argv,
         .envp = envp,
         .fds = fds,
-        .n_fds = sizeof fds / sizeof *fds,
+        .n_fds = sizeof fds / sizeof *fds - (r->frame_fd < 0),
         /* a byte more than allowed, so that passing the limit can be told from reaching it */
         .limits = {.file_bytes = spec->limits.output_bytes ? spec->limits.output_bytes + 1 : 0},
         .attend = attend,
@@ -519,7 +525,8 @@ pie_status pie_guest_run(const pie_guest_spec *spec, const pie_log *log,
              .input_fd = -1,
              .output_fd = -1,
              .error_fd = -1,
-             .ring_fd = -1};
+             .ring_fd = -1,
+             .frame_fd = -1};
     pie_sandbox_result process = {0};
     pie_guest_result result = {0};
     pie_status status = prepare(&r);
@@ -537,7 +544,8 @@ pie_status pie_guest_run(const pie_guest_spec *spec, const pie_log *log,
     pie_ring_unmap(&r.ring);
     free(r.words);
     free(r.engine);
-    const int fds[] = {r.tracer_fd, r.program_fd, r.input_fd, r.output_fd, r.error_fd, r.ring_fd};
+    const int fds[] = {r.tracer_fd, r.program_fd, r.input_fd, r.output_fd,
+                       r.error_fd,  r.ring_fd,    r.frame_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         close_fd(fds[i]);
     return status;

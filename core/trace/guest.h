@@ -40,6 +40,8 @@ typedef struct pie_guest_spec {
     pie_guest_limits limits;
     const pie_trace_sink *sink; /* NULL: no stream, only verdict and counts */
     bool one_insn_per_block;    /* qemu's one-instruction mode: the oracle of the tests */
+    bool one_frame;             /* descriptor 6 is a page frame that it may map, shared; only for
+                                   programs of our own */
 } pie_guest_spec;
 
 typedef struct pie_guest_result {

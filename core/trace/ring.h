@@ -53,6 +53,7 @@ typedef struct pie_ring_control {
     /* written before the tracer starts */
     uint64_t limit_instructions; /* 0 = none */
     uint64_t limit_memory, limit_stack, limit_output;
+    uint32_t frame_fd; /* a page frame that the guest may map, shared; 0 = none */
     /* while it runs */
     _Alignas(64) _Atomic uint32_t head; /* chunks published; a futex */
     _Atomic uint32_t producer_waits;

@@ -22,7 +22,8 @@ void ooo_core_init(ooo_core *core, const ooo_params *params, int32_t page_map)
     ooo_front_init(core);
 }
 
-/* ---- rename: cycles, buffers, counters -------------------------------------------------------- */
+/* ---- rename: cycles, buffers, counters --------------------------------------------------------
+ */
 
 /* 8 bits to 8 bytes of 0 or 1 */
 static uint64_t spread(uint8_t ports)
@@ -31,13 +32,18 @@ static uint64_t spread(uint8_t ports)
     return (replicated + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101);
 }
 
+static uint32_t count_ports(uint8_t ports)
+{
+    return (uint32_t)(spread(ports) * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /* A dispatched uop leaves the scheduler at the end of its cycle, and its port's count one cycle
  * later. */
 static void advance_waiting(ooo_core *core, ooo_cycle cycle)
 {
     ooo_rename *r = &core->rename;
     for (; r->waiting_seen < cycle; r->waiting_seen++)
-        r->waiting -= (uint32_t)__builtin_popcount(core->dispatched[r->waiting_seen % OOO_HORIZON]);
+        r->waiting -= count_ports(core->dispatched[r->waiting_seen % OOO_HORIZON]);
 }
 
 static void advance_counts(ooo_core *core, ooo_cycle cycle)
@@ -137,22 +143,22 @@ static ooo_cycle room_for_slot(const ooo_core *core, const ooo_uop *uops, size_t
     for (size_t i = 0; i < n; i++) {
         const ooo_uop *uop = &uops[i];
         if (uop->class == OOO_LOAD && loads++ >= p->load_entries)
-            cycle = later(cycle, core->load_retired[(loads - 1 - p->load_entries) %
-                                                    OOO_BUFFER_RING] + 1);
+            cycle = later(cycle,
+                          core->load_retired[(loads - 1 - p->load_entries) % OOO_BUFFER_RING] + 1);
         if (uop->class == OOO_STORE_ADDRESS && stores++ >= p->store_entries)
-            cycle = later(cycle, core->stores[(stores - 1 - p->store_entries) % OOO_STORE_RING]
-                                         .commit + 1);
+            cycle = later(
+                cycle, core->stores[(stores - 1 - p->store_entries) % OOO_STORE_RING].commit + 1);
     }
     *ret_memory = cycle > start;
     for (size_t i = 0; i < n; i++) {
         /* architectural state holds a register each: 16 general ones and flags, 16 vectors */
         const uint32_t integers = p->integer_registers - 17, vectors = p->vector_registers - 16;
         if (uops[i].flags & OOO_WRITES_INTEGER && core->n_integer >= integers)
-            cycle = later(cycle, core->integer_retired[(core->n_integer - integers) %
-                                                       OOO_WRITER_RING] + 1);
+            cycle = later(
+                cycle, core->integer_retired[(core->n_integer - integers) % OOO_WRITER_RING] + 1);
         if (uops[i].flags & OOO_WRITES_VECTOR && core->n_vector >= vectors)
-            cycle = later(cycle, core->vector_retired[(core->n_vector - vectors) %
-                                                      OOO_WRITER_RING] + 1);
+            cycle = later(cycle,
+                          core->vector_retired[(core->n_vector - vectors) % OOO_WRITER_RING] + 1);
     }
     return cycle;
 }
@@ -177,7 +183,8 @@ static void take_slots(ooo_core *core, ooo_cycle available, uint32_t n, const oo
     }
 }
 
-/* ---- ports ------------------------------------------------------------------------------------ */
+/* ---- ports ------------------------------------------------------------------------------------
+ */
 
 static uint32_t lowest_count(uint64_t counts, uint32_t ports, uint32_t *ret_count)
 {
@@ -265,7 +272,8 @@ static ooo_cycle dispatch(ooo_core *core, uint32_t port, uint32_t divider, ooo_c
     return cycle;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory -----------------------------------------------------------------------------------
+ */
 
 /* Where the caches and the store buffer see @address. */
 static uint64_t physical(const ooo_core *core, uint64_t address)
@@ -315,12 +323,16 @@ static ooo_cycle load_done(ooo_core *core, uint64_t address, uint32_t bytes, ooo
         return later(done, store->commit + p->forward_failed);
     }
     core->totals.forwards++;
-    return later(done, later(store->address_ready, store->data_ready) + p->forward_latency);
+    /* published: 4 cycles store to load for general registers, 5 for 16 bytes, 6 for 32 */
+    const ooo_cycle width = latency > p->load_latency ? latency - p->load_latency : 0;
+    return later(done, later(store->address_ready, store->data_ready) + p->forward_latency + width);
 }
 
-/* ---- execution -------------------------------------------------------------------------------- */
+/* ---- execution --------------------------------------------------------------------------------
+ */
 
-/* Registers are read as they were before the instruction, so its writes wait until it is through. */
+/* Registers are read as they were before the instruction, so its writes wait until it is through.
+ */
 enum { MAX_WRITES = 64 };
 typedef struct late_write {
     ooo_cycle cycle;
@@ -456,7 +468,7 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
             done = load_done(core, address, mem->bytes, start, done - start);
             if ((address & 63) + mem->bytes > 64 && !p->no_ports) /* the second line's access */
                 core->busy[port][(start + 1) / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1)
-                                                                          << ((start + 1) % 64);
+                                                                           << ((start + 1) % 64);
         }
         e->n_loads++;
         core->last_load_done = later(core->last_load_done, done);
@@ -514,7 +526,8 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     return complete;
 }
 
-/* ---- retirement ------------------------------------------------------------------------------- */
+/* ---- retirement -------------------------------------------------------------------------------
+ */
 
 static ooo_cycle retire(ooo_core *core, ooo_cycle complete)
 {
@@ -561,7 +574,8 @@ static void release(ooo_core *core, execution *e, const ooo_uop *uops, ooo_cycle
     }
 }
 
-/* ---- instructions ----------------------------------------------------------------------------- */
+/* ---- instructions -----------------------------------------------------------------------------
+ */
 
 /* A uop that rename adds by itself: one ALU operation on one register. */
 static ooo_cycle run_added_uop(ooo_core *core, uint8_t from, uint8_t to, uint32_t ports,
@@ -700,8 +714,9 @@ static void run_repetition(ooo_core *core, const execution *e, ooo_cycle *comple
     if (insn->rep_bytes > 0)
         cycles += (e->step->iterations * bytes + insn->rep_bytes - 1) / insn->rep_bytes;
     else
-        cycles += (e->step->iterations * (insn->rep_centicycles ? insn->rep_centicycles : 100u) +
-                   99) / 100;
+        cycles +=
+            (e->step->iterations * (insn->rep_centicycles ? insn->rep_centicycles : 100u) + 99) /
+            100;
     const ooo_cycle start = core->rename.cycle + core->params.dispatch_delay;
     *complete = later(*complete, start + cycles);
     for (size_t i = 0; i < insn->n_uops; i++) {
@@ -731,10 +746,12 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
     const ooo_block *block = step->block;
     const ooo_insn *insn = step->insn;
     ooo_rename *r = &core->rename;
-    execution e = {.step = step,
-                   .next = block->uops + insn->first_uop,
-                   .released = core->n_stores,
-                   .block_until = block_until};
+    execution e; /* field by field: @writes is large, and nothing reads what was not written */
+    e.step = step;
+    e.next = block->uops + insn->first_uop;
+    e.block_until = block_until;
+    e.released = e.store = core->n_stores;
+    e.n_done = e.n_loads = e.n_writes = 0;
     ooo_front_begin(core, step, next_predecoded);
     core->totals.fused_pairs += step->branch != NULL;
     bool eliminated = false;
@@ -753,6 +770,8 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
         ooo_cycle not_before = 0;
         if (i == 0 && insn->flags & OOO_INSN_SERIAL)
             not_before = core->last_retire + 1; /* waits until all before it has retired */
+        if (i == 0 && step->boundary && r->slot > 0)
+            not_before = later(not_before, r->cycle + 1);
         size_t n_uops = 0;
         for (uint32_t k = 0; k < n; k++)
             n_uops += slot[i + k].n_uops;
@@ -789,7 +808,7 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
     if (insn->flags & OOO_INSN_STORE_FENCE)
         core->stores_from = later(core->stores_from, core->last_commit);
     if (insn->flags & OOO_INSN_LOCK)
-        core->loads_from = later(core->loads_from, core->last_commit + p->lock_penalty);
+        core->loads_from = later(core->loads_from, core->last_commit);
     ooo_front_end(core, step);
     return retired;
 }

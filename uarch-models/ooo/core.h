@@ -27,14 +27,14 @@ typedef struct ooo_params {
     uint32_t dsb_width, dsb_window, dsb_lines, dsb_line_uops, dsb_sets, dsb_ways;
     uint32_t ms_width, dsb_ms_stall;
     bool lsd, jcc_erratum, dsb_both_halves, fusible_last;
+    uint8_t lsd_copies[256]; /* by uops in the loop: copies of it in the queue at a time */
     /* rename, retire */
     uint32_t issue_width, retire_width, rob_entries, scheduler_entries, load_entries, store_entries,
         integer_registers, vector_registers, elim_integer, elim_vector, dispatch_delay;
     uint32_t binding; /* OOO_BIND_* */
     /* memory in the first-level cache, cycles */
     uint32_t load_latency, load_latency_pointer, load_latency_vector, load_latency_wide;
-    uint32_t store_address_latency, forward_latency, forward_failed, alias_penalty, split_penalty,
-        lock_penalty;
+    uint32_t store_address_latency, forward_latency, forward_failed, alias_penalty, split_penalty;
     /* parts that an ablation leaves out */
     bool no_predecode, no_decode, no_ports, no_latency, no_fusion, no_elimination, no_forwarding,
         no_sync;
@@ -53,7 +53,7 @@ enum {
     OOO_DSB_SETS = 64,
     OOO_DSB_ENTRIES = 16, /* windows remembered per set */
     OOO_N_GRANULES = 512, /* 8-byte granules of a page */
-    OOO_ELIM_GROUPS = 17 /* more than names of a register file */
+    OOO_ELIM_GROUPS = 17  /* more than names of a register file */
 };
 
 /* One 32-byte window in the uop cache. */
@@ -88,14 +88,17 @@ typedef struct ooo_front {
     uint32_t fill_lines, fill_left;
     bool fill_bad;
     uint32_t clock; /* of the LRU */
+    /* the window that the cache delivers from */
+    uint64_t current_window; /* + 1; 0 = none */
+    uint64_t current_starts;
     ooo_window dsb[OOO_DSB_SETS][OOO_DSB_ENTRIES];
     /* queue to rename */
     uint64_t n_queued;
     ooo_cycle queue_left[OOO_IDQ_RING]; /* when a queued uop was issued */
-    /* loop stream detector */
-    uint64_t loop_address, loop_uops_start, loop_uops;
-    uint32_t loop_seen, loop_round;
-    bool loop_bad, lsd_boundary;
+    /* loop stream detector: the loop that may be going on */
+    uint64_t loop_address;
+    uint32_t loop_uops, loop_last_uops, loop_round;
+    bool loop_bad, lsd_boundary; /* boundary: the next instruction begins a round of copies */
 } ooo_front;
 
 typedef struct ooo_store {
@@ -115,7 +118,7 @@ typedef struct ooo_rename {
     uint8_t next_load_port;
     /* move elimination: this cycle, the last two */
     uint8_t elim_count[2][3], elim_used[2][3];
-    uint8_t group_of[32]; /* by name 0 .. 31: 0 = alone, else group + 1 */
+    uint8_t group_of[32];                   /* by name 0 .. 31: 0 = alone, else group + 1 */
     uint8_t group_size[2][OOO_ELIM_GROUPS]; /* general, vector */
     uint8_t n_groups[2];
     uint8_t high_dirty;
@@ -169,11 +172,12 @@ typedef struct ooo_step {
     const ooo_insn *insn;
     const ooo_insn *branch; /* the conditional jump fused with it, or NULL */
     const uint64_t *slots;  /* address slots of the block */
-    uint64_t number; /* in the instruction queue; of the branch, one more */
+    uint64_t number;        /* in the instruction queue; of the branch, one more */
     ooo_cycle predecoded, branch_predecoded;
     uint64_t iterations; /* of a repeated string instruction */
     uint8_t source;      /* OOO_FROM_* */
     bool taken;          /* ends with a taken branch */
+    bool boundary;       /* begins a round of a loop in the queue: not in the cycle of the last */
 } ooo_step;
 
 /* Front end, in this order for consecutive instructions a, b: structure(a), source(b), predecode(b)
@@ -181,7 +185,8 @@ typedef struct ooo_step {
 void ooo_front_init(ooo_core *core);
 /* a's place in the uop cache; known once its successor is. */
 void ooo_front_structure(ooo_core *core, const ooo_step *step);
-/* Where the instruction at @address comes from; @sequential: it follows the one before in memory. */
+/* Where the instruction at @address comes from; @sequential: it follows the one before in memory.
+ */
 uint8_t ooo_front_source(ooo_core *core, uint64_t address, bool sequential);
 ooo_cycle ooo_front_predecode(ooo_core *core, const ooo_insn *insn);
 /* When the uops of a step are in the queue: ret_queued[i] of laminated uop i (n_laminated). @next:

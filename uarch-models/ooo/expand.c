@@ -50,10 +50,10 @@ static bool keeps_rest(const pie_operand *operand)
 /* The name that a role stands for here; PIE_REG_NONE if it is no register. */
 static uint8_t name_of_role(const builder *b, const pie_insn *insn, const ooo_role *role)
 {
-    const pie_mem *mem = (role->kind == OOO_ROLE_BASE || role->kind == OOO_ROLE_INDEX) &&
-                                 role->index < insn->n_mems
-                             ? pie_block_mem(b->detail, insn, role->index)
-                             : NULL;
+    const pie_mem *mem =
+        (role->kind == OOO_ROLE_BASE || role->kind == OOO_ROLE_INDEX) && role->index < insn->n_mems
+            ? pie_block_mem(b->detail, insn, role->index)
+            : NULL;
     uint8_t name = PIE_REG_NONE;
     switch (role->kind) {
     case OOO_ROLE_OPERAND:
@@ -148,8 +148,8 @@ static void add_uop(builder *b, const pie_insn *insn, const ooo_template *from)
     add_inputs(b, insn, from, &uop);
     add_outputs(b, insn, from, &uop);
     if (uop.class == OOO_LOAD && insn->n_mems > 0) {
-        const bool wide = insn->vector_bits == 256 ||
-                          pie_block_mem(b->detail, insn, uop.mem)->bytes == 32;
+        const bool wide =
+            insn->vector_bits == 256 || pie_block_mem(b->detail, insn, uop.mem)->bytes == 32;
         if (wide)
             uop.flags |= OOO_WIDE_LOAD;
         else if (insn->vector_bits != 0 || has_x87_operand(b->detail, insn))
@@ -211,8 +211,8 @@ static size_t add_slots(builder *b, const ooo_insn *insn, size_t n_slots, size_t
         size_t n = left > 0;
         if (i + 1 == n_slots)
             n = left;
-        else if (left > n_slots - i && (uops[next].class == OOO_LOAD ||
-                                        uops[next].class == OOO_STORE_ADDRESS))
+        else if (left > n_slots - i &&
+                 (uops[next].class == OOO_LOAD || uops[next].class == OOO_STORE_ADDRESS))
             n = 2;
         slots[i] = (ooo_slot){.n_uops = (uint8_t)n};
         next += n;
@@ -406,9 +406,8 @@ static uint32_t plain_flags(const pie_block *detail, const pie_insn *from)
 
 static void add_insn(builder *b, const pie_insn *from, size_t index)
 {
-    const ooo_row *row = from->flags & PIE_INSN_UNDEFINED
-                             ? NULL
-                             : ooo_table_find(b->table, b->detail, from);
+    const ooo_row *row =
+        from->flags & PIE_INSN_UNDEFINED ? NULL : ooo_table_find(b->table, b->detail, from);
     ooo_insn insn = {.address = b->detail->address + from->offset,
                      .flags = plain_flags(b->detail, from),
                      .length = from->length,
@@ -418,7 +417,8 @@ static void add_insn(builder *b, const pie_insn *from, size_t index)
                      .first_slot = (uint32_t)b->n_slots,
                      .condition = 0xff};
     /* 0F 80+cc and 70+cc */
-    if (insn.flags & OOO_INSN_CONDITIONAL && (from->opcode & 0xf0) == (from->opcode_map ? 0x80 : 0x70))
+    if (insn.flags & OOO_INSN_CONDITIONAL &&
+        (from->opcode & 0xf0) == (from->opcode_map ? 0x80 : 0x70))
         insn.condition = from->opcode & 15;
     describe_registers(b, from, &insn);
     add_mems(b, from, &insn);

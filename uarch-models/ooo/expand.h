@@ -22,8 +22,12 @@ typedef struct ooo_use {
     uint16_t cycles;
 } ooo_use;
 
-enum { OOO_WRITES_INTEGER = 1u << 0, OOO_WRITES_VECTOR = 1u << 1, OOO_VECTOR_LOAD = 1u << 2,
-       OOO_WIDE_LOAD = 1u << 3 };
+enum {
+    OOO_WRITES_INTEGER = 1u << 0,
+    OOO_WRITES_VECTOR = 1u << 1,
+    OOO_VECTOR_LOAD = 1u << 2,
+    OOO_WIDE_LOAD = 1u << 3
+};
 
 typedef struct ooo_uop {
     uint8_t class; /* OOO_LOAD .. */
@@ -72,22 +76,22 @@ enum {
     OOO_INSN_LOCK = 1u << 8,
     OOO_INSN_LOAD_FENCE = 1u << 9,
     OOO_INSN_STORE_FENCE = 1u << 10,
-    OOO_INSN_UNKNOWN = 1u << 11,        /* timed by the fallback */
-    OOO_INSN_TWO_DSB_SLOTS = 1u << 12,  /* a large immediate takes a second slot */
-    OOO_INSN_POINTER_LOAD = 1u << 13,   /* a load of a pointer: see fast pointer chasing */
+    OOO_INSN_UNKNOWN = 1u << 11,       /* timed by the fallback */
+    OOO_INSN_TWO_DSB_SLOTS = 1u << 12, /* a large immediate takes a second slot */
+    OOO_INSN_POINTER_LOAD = 1u << 13,  /* a load of a pointer: see fast pointer chasing */
     OOO_INSN_NOT_IN_LSD = 1u << 14,
     OOO_INSN_REP = 1u << 15,
     OOO_INSN_CONDITIONAL = 1u << 16,
     OOO_INSN_BRANCH = 1u << 17, /* anything that may go elsewhere, system calls not */
-    OOO_INSN_SWAP = 1u << 18 /* rename exchanges elim_to and elim_from, x87 registers */
+    OOO_INSN_SWAP = 1u << 18    /* rename exchanges elim_to and elim_from, x87 registers */
 };
 
 typedef struct ooo_insn {
     uint64_t address;
     uint32_t flags;
     uint8_t length, opcode_offset;
-    uint8_t simple; /* simple decoders usable beside a complex instruction */
-    uint8_t fuse;   /* OOO_FUSE_* */
+    uint8_t simple;    /* simple decoders usable beside a complex instruction */
+    uint8_t fuse;      /* OOO_FUSE_* */
     uint8_t condition; /* of a conditional jump: low four bits of its opcode; 0xff = jrcxz, loop */
     int8_t x87_push;
     uint8_t elim_from, elim_to; /* names */

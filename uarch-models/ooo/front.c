@@ -17,7 +17,8 @@ void ooo_front_init(ooo_core *core)
     f->dsb_left = 0;
 }
 
-/* ---- predecode -------------------------------------------------------------------------------- */
+/* ---- predecode --------------------------------------------------------------------------------
+ */
 
 /* Aligned 16-byte windows, one a cycle; an instruction counts in the window where it ends. */
 ooo_cycle ooo_front_predecode(ooo_core *core, const ooo_insn *insn)
@@ -68,7 +69,8 @@ ooo_cycle ooo_front_predecode(ooo_core *core, const ooo_insn *insn)
     return f->predecode_cycle;
 }
 
-/* ---- what the uop cache holds ----------------------------------------------------------------- */
+/* ---- what the uop cache holds -----------------------------------------------------------------
+ */
 
 static uint32_t offset_in(const ooo_params *p, uint64_t address)
 {
@@ -146,7 +148,19 @@ static bool is_cached(ooo_core *core, uint64_t address)
             return false;
     }
     entry->used = ++core->front.clock;
+    core->front.current_window = window + 1;
+    core->front.current_starts = entry->starts;
     return true;
+}
+
+/* The same for the next instruction in memory, while the cache delivers: nothing is put into it
+ * then, so the window found last is as it was. */
+static bool goes_on(ooo_core *core, uint64_t address)
+{
+    const ooo_params *p = &core->params;
+    if (core->front.current_window == address / p->dsb_window + 1)
+        return core->front.current_starts >> offset_in(p, address) & 1;
+    return is_cached(core, address);
 }
 
 /* Jumps that cross or end on a 32-byte boundary are kept out of the uop cache (erratum SKX102). */
@@ -164,6 +178,8 @@ void ooo_front_structure(ooo_core *core, const ooo_step *step)
     ooo_front *f = &core->front;
     const ooo_params *p = &core->params;
     const ooo_insn *insn = step->insn;
+    f->loop_uops += insn->n_laminated;
+    f->loop_bad |= insn->flags & OOO_INSN_NOT_IN_LSD || step->source == OOO_FROM_MITE;
     if (step->source != OOO_FROM_MITE) {
         f->fill_window = 0;
         return;
@@ -190,6 +206,29 @@ void ooo_front_structure(ooo_core *core, const ooo_step *step)
         put_window(core);
 }
 
+/* A taken branch goes to @address. True: the queue replays a loop from there, since the same number
+ * of uops came the last two times around, none from the decoders. @was: it did so before. */
+static bool is_loop_in_queue(ooo_core *core, uint64_t address, bool was)
+{
+    ooo_front *f = &core->front;
+    const ooo_params *p = &core->params;
+    f->lsd_boundary = false;
+    const bool again = address == f->loop_address && f->loop_uops == f->loop_last_uops &&
+                       f->loop_uops <= p->idq_entries && !f->loop_bad;
+    if (!again || !was)
+        f->loop_round = 0;
+    if (again) {
+        const uint32_t copies = p->lsd_copies[f->loop_uops & 255];
+        f->lsd_boundary = f->loop_round % (copies ? copies : 1) == 0;
+        f->loop_round++;
+    }
+    f->loop_address = address;
+    f->loop_last_uops = f->loop_uops;
+    f->loop_uops = 0;
+    f->loop_bad = false;
+    return again;
+}
+
 /* The decoders hand over to the uop cache only behind a taken branch. */
 uint8_t ooo_front_source(ooo_core *core, uint64_t address, bool sequential)
 {
@@ -197,19 +236,27 @@ uint8_t ooo_front_source(ooo_core *core, uint64_t address, bool sequential)
     const ooo_params *p = &core->params;
     if (p->no_decode)
         return f->source = OOO_FROM_DSB;
-    if (f->source == OOO_FROM_LSD && sequential)
-        return f->source;
+    if (f->source == OOO_FROM_LSD) {
+        if (sequential && f->loop_uops < f->loop_last_uops)
+            return f->source;
+        f->source = OOO_FROM_DSB; /* the loop is left; unless it goes round once more */
+        f->loop_bad |= sequential;
+        if (!sequential && is_loop_in_queue(core, address, true))
+            return f->source = OOO_FROM_LSD;
+    } else if (p->lsd && !sequential && is_loop_in_queue(core, address, false))
+        return f->source = OOO_FROM_LSD;
     if (!sequential) {
         f->source = is_cached(core, address) ? OOO_FROM_DSB : OOO_FROM_MITE;
         f->redirected = true;
-    } else if (f->source == OOO_FROM_DSB && !is_cached(core, address)) {
+    } else if (f->source == OOO_FROM_DSB && !goes_on(core, address)) {
         f->source = OOO_FROM_MITE;
         f->redirected = true;
     }
     return f->source;
 }
 
-/* ---- delivery to the queue -------------------------------------------------------------------- */
+/* ---- delivery to the queue --------------------------------------------------------------------
+ */
 
 /* A source works only while a cache line's uops fit into the queue. */
 static ooo_cycle queue_room(const ooo_core *core, ooo_cycle cycle)
@@ -383,7 +430,8 @@ void ooo_front_end(ooo_core *core, const ooo_step *step)
         f->line_ends = true;
     if (insn->microcoded == 0)
         return;
-    const uint32_t n = insn->n_laminated > insn->decoded ? (uint32_t)insn->n_laminated - insn->decoded : 0;
+    const uint32_t n =
+        insn->n_laminated > insn->decoded ? (uint32_t)insn->n_laminated - insn->decoded : 0;
     const uint32_t cycles = (n + p->ms_width - 1) / p->ms_width;
     if (step->source == OOO_FROM_MITE) {
         /* one cycle to the sequencer and one back */

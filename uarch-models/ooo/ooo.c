@@ -42,12 +42,18 @@ typedef struct ooo {
     char unknown_text[256];
 } ooo;
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------
+ */
 
-#define INT(NAME, FALLBACK, MIN, MAX, HELP) \
-    {.name = NAME, .type = PIE_OPTION_INT, .fallback = FALLBACK, .help = HELP, .min = MIN, .max = MAX}
-#define BOOL(NAME, FALLBACK, HELP) \
-    {.name = NAME, .type = PIE_OPTION_BOOL, .fallback = FALLBACK, .help = HELP}
+#define INT(NAME, FALLBACK, MIN, MAX, HELP)                                                   \
+    {                                                                                         \
+        .name = NAME, .type = PIE_OPTION_INT, .fallback = FALLBACK, .help = HELP, .min = MIN, \
+        .max = MAX                                                                            \
+    }
+#define BOOL(NAME, FALLBACK, HELP)                                                \
+    {                                                                             \
+        .name = NAME, .type = PIE_OPTION_BOOL, .fallback = FALLBACK, .help = HELP \
+    }
 
 static const pie_option ooo_options[] = {
     {.name = "table",
@@ -73,6 +79,10 @@ static const pie_option ooo_options[] = {
     INT("ms_width", "4", 1, 8, "uops a cycle from the microcode sequencer"),
     INT("dsb_ms_stall", "2", 0, 16, "cycles lost from uop cache to microcode sequencer"),
     BOOL("lsd", "false", "loop stream detector (off on Skylake with current microcode)"),
+    {.name = "lsd_copies",
+     .type = PIE_OPTION_STRING_LIST,
+     .fallback = "[]",
+     .help = "\"N:C\": loops of up to N uops are in the queue C times; the first that fits"},
     INT("issue_width", "4", 1, 16, "fused uops renamed a cycle"),
     INT("retire_width", "4", 1, 16, "fused uops retired a cycle"),
     INT("rob", "224", 32, 512, "reorder buffer, fused uops"),
@@ -94,11 +104,10 @@ static const pie_option ooo_options[] = {
     INT("load_latency_vector", "6", 1, 32, "cycles of a load into a vector register"),
     INT("load_latency_wide", "7", 1, 32, "cycles of a 32-byte load"),
     INT("store_address_latency", "5", 1, 32, "cycles until loads can compare with an address"),
-    INT("forward_latency", "4", 1, 32, "cycles from data in the store buffer to a load's result"),
-    INT("forward_failed", "6", 0, 64, "cycles from commit to a load that could not be forwarded"),
+    INT("forward_latency", "3", 1, 32, "cycles from data in the store buffer to a load's result"),
+    INT("forward_failed", "11", 0, 64, "cycles from commit to a load that could not be forwarded"),
     INT("alias_penalty", "5", 0, 64, "cycles of a load whose low 12 bits equal a store's"),
     INT("split_penalty", "5", 0, 64, "cycles more of a load over two lines"),
-    INT("lock_penalty", "8", 0, 64, "cycles from a locked store's commit to the next load"),
     {.name = "without",
      .type = PIE_OPTION_STRING_LIST,
      .fallback = "[]",
@@ -127,10 +136,10 @@ static pie_status read_without(const pie_host *host, ooo_params *params)
     const struct {
         const char *name;
         bool *flag;
-    } parts[] = {{"predecode", &params->no_predecode},     {"decode", &params->no_decode},
-                 {"ports", &params->no_ports},             {"latency", &params->no_latency},
-                 {"fusion", &params->no_fusion},           {"elimination", &params->no_elimination},
-                 {"forwarding", &params->no_forwarding},   {"stack-sync", &params->no_sync}};
+    } parts[] = {{"predecode", &params->no_predecode},   {"decode", &params->no_decode},
+                 {"ports", &params->no_ports},           {"latency", &params->no_latency},
+                 {"fusion", &params->no_fusion},         {"elimination", &params->no_elimination},
+                 {"forwarding", &params->no_forwarding}, {"stack-sync", &params->no_sync}};
     const char *const *names = NULL;
     size_t n = 0;
     const pie_status status = host->get_strings(host, "without", &names, &n);
@@ -146,6 +155,30 @@ static pie_status read_without(const pie_host *host, ooo_params *params)
             host->log(host, PIE_LOG_ERROR, text);
             return PIE_ERR_CONFIG;
         }
+    }
+    return status;
+}
+
+static pie_status read_lsd_copies(const pie_host *host, ooo_params *params)
+{
+    const char *const *items = NULL;
+    size_t n = 0;
+    const pie_status status = host->get_strings(host, "lsd_copies", &items, &n);
+    for (size_t i = 0; i < 256; i++)
+        params->lsd_copies[i] = 1;
+    for (size_t i = n; status == PIE_OK && i-- > 0;) {
+        unsigned uops, copies;
+        char end;
+        if (sscanf(items[i], "%u:%u%c", &uops, &copies, &end) != 2 || uops > 255 || copies < 1 ||
+            copies > 64) {
+            char text[256];
+            snprintf(text, sizeof text, "lsd_copies: '%.60s' is not of the form \"12:3\"",
+                     items[i]);
+            host->log(host, PIE_LOG_ERROR, text);
+            return PIE_ERR_CONFIG;
+        }
+        for (size_t k = 0; k <= uops; k++)
+            params->lsd_copies[k] = (uint8_t)copies;
     }
     return status;
 }
@@ -187,8 +220,7 @@ static pie_status read_params(const pie_host *host, ooo_params *p)
                 {"forward_latency", &p->forward_latency},
                 {"forward_failed", &p->forward_failed},
                 {"alias_penalty", &p->alias_penalty},
-                {"split_penalty", &p->split_penalty},
-                {"lock_penalty", &p->lock_penalty}};
+                {"split_penalty", &p->split_penalty}};
     const struct {
         const char *name;
         bool *value;
@@ -208,14 +240,18 @@ static pie_status read_params(const pie_host *host, ooo_params *p)
         p->binding = strcmp(binding, "lowest") == 0 ? OOO_BIND_LOWEST : OOO_BIND_COUNTERS;
     if (status == PIE_OK)
         status = read_without(host, p);
-    if (status == PIE_OK && (p->dsb_sets & (p->dsb_sets - 1) || p->dsb_window & (p->dsb_window - 1))) {
+    if (status == PIE_OK)
+        status = read_lsd_copies(host, p);
+    if (status == PIE_OK &&
+        (p->dsb_sets & (p->dsb_sets - 1) || p->dsb_window & (p->dsb_window - 1))) {
         host->log(host, PIE_LOG_ERROR, "dsb_sets and dsb_window must be powers of two");
         status = PIE_ERR_CONFIG;
     }
     return status;
 }
 
-/* ---- an instance ------------------------------------------------------------------------------ */
+/* ---- an instance ------------------------------------------------------------------------------
+ */
 
 static void ooo_destroy(void *instance)
 {
@@ -281,7 +317,8 @@ static pie_status ooo_create(const pie_host *host, const pie_uarch_setup *setup,
     return PIE_OK;
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
 
 static pie_status grow(ooo *self, size_t id)
 {
@@ -328,8 +365,7 @@ static pie_status describe(ooo *self, const pie_block *description)
     for (size_t i = 0; status == PIE_OK && i < block->n_insns; i++)
         if (block->insns[i].flags & OOO_INSN_UNKNOWN)
             status = number_unknown(
-                self,
-                pie_block_string(block->detail, pie_block_insn(block->detail, i)->form),
+                self, pie_block_string(block->detail, pie_block_insn(block->detail, i)->form),
                 &block->insns[i].row);
     if (status != PIE_OK) {
         free(block);
@@ -339,14 +375,14 @@ static pie_status describe(ooo *self, const pie_block *description)
     return PIE_OK;
 }
 
-/* ---- instructions ----------------------------------------------------------------------------- */
+/* ---- instructions -----------------------------------------------------------------------------
+ */
 
 static void point_step(ooo *self, waiting *w)
 {
     w->step.block = self->blocks[w->block];
     w->step.insn = &w->step.block->insns[w->insn];
-    w->step.branch =
-        w->has_branch ? &self->blocks[w->branch_block]->insns[w->branch_insn] : NULL;
+    w->step.branch = w->has_branch ? &self->blocks[w->branch_block]->insns[w->branch_insn] : NULL;
 }
 
 static void execute_waiting(ooo *self, ooo_cycle next_predecoded)
@@ -406,8 +442,8 @@ static void arrive(ooo *self, const ooo_block *block, uint32_t index, const uint
     const bool sequential = insn->address == self->expected;
     self->expected = insn->address + insn->length;
     count_insn(self, block, insn, slots);
-    if (w->active && !w->has_branch && w->step.insn->fuse && sequential && !self->params.no_fusion &&
-        ooo_fuses(w->step.insn, insn)) {
+    if (w->active && !w->has_branch && w->step.insn->fuse && sequential &&
+        !self->params.no_fusion && ooo_fuses(w->step.insn, insn)) {
         w->has_branch = true;
         w->branch_block = block->id;
         w->branch_insn = index;
@@ -445,7 +481,9 @@ static void arrive(ooo *self, const ooo_block *block, uint32_t index, const uint
                          .number = number,
                          .predecoded = predecoded,
                          .iterations = iterations,
-                         .source = source};
+                         .source = source,
+                         .boundary = source == OOO_FROM_LSD && core->front.lsd_boundary};
+    core->front.lsd_boundary = false;
 }
 
 /* The records that hold the waiting instruction's addresses are the caller's: keep them. */
@@ -460,8 +498,8 @@ static void keep_waiting(ooo *self)
     for (size_t i = 0; i < w->step.insn->n_mems; i++) {
         if (!(mems[i].flags & (OOO_MEM_READ | OOO_MEM_WRITE)))
             continue;
-        const size_t last = mems[i].first_slot + 1u +
-                            (mems[i].flags & OOO_MEM_COUNTED ? mems[i].n_elements : 0u);
+        const size_t last =
+            mems[i].first_slot + 1u + (mems[i].flags & OOO_MEM_COUNTED ? mems[i].n_elements : 0u);
         end = last > end ? last : end;
     }
     if (end - first > MAX_SAVED_SLOTS)
@@ -530,7 +568,8 @@ static pie_status ooo_consume(void *instance, const uint64_t *words, size_t n_wo
     return PIE_OK;
 }
 
-/* ---- figures ---------------------------------------------------------------------------------- */
+/* ---- figures ----------------------------------------------------------------------------------
+ */
 
 static const pie_counter ooo_counters[] = {
     {"cycles", "cycles", "core clock cycles in user mode"},
@@ -663,8 +702,7 @@ static pie_status ooo_copy(void *destination, const void *source)
     ooo *dst = destination;
     const ooo *src = source;
     for (size_t id = 0; id < src->n_blocks; id++) {
-        const pie_status status =
-            src->blocks[id] ? describe(dst, src->blocks[id]->detail) : PIE_OK;
+        const pie_status status = src->blocks[id] ? describe(dst, src->blocks[id]->detail) : PIE_OK;
         if (status != PIE_OK)
             return status;
     }
@@ -691,13 +729,14 @@ static pie_status ooo_copy(void *destination, const void *source)
         point_step(dst, &dst->waiting);
         if (src->waiting.step.insn->n_mems > 0)
             dst->waiting.step.slots =
-                dst->waiting.saved - dst->waiting.step.block->mems[dst->waiting.step.insn->first_mem]
-                                         .first_slot;
+                dst->waiting.saved -
+                dst->waiting.step.block->mems[dst->waiting.step.insn->first_mem].first_slot;
     }
     return PIE_OK;
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables -----------------------------------------------------------------------------------
+ */
 
 static const pie_uarch_trace_ops ooo_trace = {
     .counters = ooo_counters,

@@ -362,9 +362,10 @@ static int add_strict(scmp_filter_ctx filter)
                                           SCMP_A0(SCMP_CMP_MASKED_EQ, LOW32, fd));
         }
     }
-    /* memory that the host will never execute: anonymous, or the input, which is sealed */
-    static const uint64_t mappable[] = {LOW32, 0};
-    for (size_t i = 0; result == 0 && i < 2; i++)
+    /* memory that the host will never execute: anonymous, or the input, which is sealed, or the
+     * frame of a guest that has one */
+    const uint64_t mappable[] = {LOW32, 0, t.frame_fd};
+    for (size_t i = 0; result == 0 && i < (t.frame_fd ? 3 : 2); i++)
         result = seccomp_rule_add(filter, allow, SCMP_SYS(mmap), 2,
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                                   SCMP_A4(SCMP_CMP_MASKED_EQ, LOW32, mappable[i]));

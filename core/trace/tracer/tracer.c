@@ -513,6 +513,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
     t.limit_memory = control->limit_memory ? control->limit_memory : UINT64_MAX;
     t.limit_output = control->limit_output ? control->limit_output : UINT64_MAX;
     t.limit_stack = control->limit_stack;
+    t.frame_fd = control->frame_fd;
     t.untraced = control->want != 0;
     t.allowed = -1;
     t.random_state = 1;

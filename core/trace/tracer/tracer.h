@@ -103,6 +103,7 @@ typedef struct tracer {
 
     pie_tracer_result result;
     uint64_t limit_memory, limit_stack, limit_output;
+    uint32_t frame_fd; /* descriptor that the guest may map, shared; 0 = none */
     uint64_t slept_ns;
     uint64_t random_state;
     uint64_t brk;  /* 0 = not asked for yet */
