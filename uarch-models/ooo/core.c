@@ -331,14 +331,6 @@ static ooo_cycle load_done(ooo_core *core, uint64_t address, uint32_t bytes, ooo
 /* ---- execution --------------------------------------------------------------------------------
  */
 
-/* Registers are read as they were before the instruction, so its writes wait until it is through.
- */
-enum { MAX_WRITES = 64 };
-typedef struct late_write {
-    ooo_cycle cycle;
-    uint8_t name;
-} late_write;
-
 typedef struct execution {
     const ooo_step *step;
     const ooo_uop *next; /* unfused */
@@ -347,8 +339,7 @@ typedef struct execution {
     uint64_t store;      /* number of the store whose data is next */
     uint64_t released;   /* of the store that goes to the cache next */
     ooo_cycle *block_until;
-    uint32_t n_writes;
-    late_write writes[MAX_WRITES];
+    uint32_t n_writes; /* in core->writes */
 } execution;
 
 static uint8_t name_now(const ooo_core *core, const ooo_use *use)
@@ -503,10 +494,10 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     for (size_t i = 0; i < uop->n_outputs; i++) {
         const uint8_t name = name_now(core, &outputs[i]);
         const ooo_cycle at = done + outputs[i].cycles;
-        if (name >= OOO_NAME_TEMP || insn->n_uops == 1 || e->n_writes == MAX_WRITES)
+        if (name >= OOO_NAME_TEMP || insn->n_uops == 1 || e->n_writes == OOO_MAX_WRITES)
             write_name(core, name, at);
         else
-            e->writes[e->n_writes++] = (late_write){at, name};
+            core->writes[e->n_writes++] = (ooo_late_write){at, name};
         complete = later(complete, at);
     }
     if (insn->block > 0 && e->n_done == 0)
@@ -746,12 +737,11 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
     const ooo_block *block = step->block;
     const ooo_insn *insn = step->insn;
     ooo_rename *r = &core->rename;
-    execution e; /* field by field: @writes is large, and nothing reads what was not written */
-    e.step = step;
-    e.next = block->uops + insn->first_uop;
-    e.block_until = block_until;
-    e.released = e.store = core->n_stores;
-    e.n_done = e.n_loads = e.n_writes = 0;
+    execution e = {.step = step,
+                   .next = block->uops + insn->first_uop,
+                   .store = core->n_stores,
+                   .released = core->n_stores,
+                   .block_until = block_until};
     ooo_front_begin(core, step, next_predecoded);
     core->totals.fused_pairs += step->branch != NULL;
     bool eliminated = false;
@@ -797,7 +787,7 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
         core->front.queue_left[core->front.n_queued++ % OOO_IDQ_RING] = r->cycle;
     }
     for (uint32_t i = 0; i < e.n_writes; i++)
-        write_name(core, e.writes[i].name, e.writes[i].cycle);
+        write_name(core, core->writes[i].name, core->writes[i].cycle);
     for (uint32_t i = 0; i < insn->n_writes; i++) {
         const ooo_use *use = &block->uses[insn->first_write + i];
         write_name(core, name_now(core, use), 0);

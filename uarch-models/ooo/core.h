@@ -108,6 +108,13 @@ typedef struct ooo_store {
     bool counts; /* false: made no access */
 } ooo_store;
 
+/* Registers are read as they were before an instruction, so its writes wait until it is through. */
+enum { OOO_MAX_WRITES = 64 };
+typedef struct ooo_late_write {
+    ooo_cycle cycle;
+    uint8_t name;
+} ooo_late_write;
+
 typedef struct ooo_rename {
     ooo_cycle cycle;
     uint32_t slot;
@@ -151,6 +158,7 @@ typedef struct ooo_core {
     ooo_front front;
     ooo_rename rename;
     ooo_cycle ready[OOO_N_NAMES];
+    ooo_late_write writes[OOO_MAX_WRITES]; /* of the instruction that is being executed */
     /* retirement */
     uint64_t n_slots; /* fused slots so far */
     ooo_cycle retired[OOO_ROB_RING], last_retire;
