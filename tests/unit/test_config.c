@@ -29,7 +29,8 @@ static int open_all(void **state)
     (void)state;
     capture_start(&out);
     if (pie_registry_new(&out.log, &registry) != PIE_OK ||
-        pie_registry_add_folder(registry, MODULES "/good", true) != PIE_OK)
+        pie_registry_add_folder(registry, MODULES "/good", true) != PIE_OK ||
+        pie_registry_add_folder(registry, MODULES "/default", true) != PIE_OK)
         return -1;
     return pie_registry_scan(registry) == PIE_OK ? 0 : -1;
 }
@@ -189,7 +190,7 @@ static void file_set_and_default_give_the_same_form(void **state)
         {"",
          {"limits.instructions=10000000000L", "time=\"user\"", "metrics.1.plugin=org.test.speedup",
           "limits.cycles_ratio=1", "limits.cycles_ratio=3"}},
-        {"uarch = { plugin = \"org.test.null\"; };", {"backend.threads=4"}},
+        {"uarch = { plugin = \"org.test.skylake\"; };", {"backend.threads=4"}},
     };
     pie_config *want = load_good(least, NULL);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {

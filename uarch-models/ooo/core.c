@@ -248,12 +248,11 @@ static bool divider_free(const ooo_core *core, ooo_cycle from, uint32_t cycles, 
 static ooo_cycle dispatch(ooo_core *core, uint32_t port, uint32_t divider, ooo_cycle ready)
 {
     const ooo_cycle horizon = core->rename.counts_seen + OOO_HORIZON - 256;
-    ooo_cycle cycle = first_free(core, port, ready);
+    core->totals.ports[port]++;
     if (core->params.no_ports)
-        cycle = ready;
-    if (cycle + divider >= horizon) /* too far ahead for the reservations: unreserved */
-        return cycle;
-    while (divider > 0 && !core->params.no_ports) {
+        return ready;
+    ooo_cycle cycle = first_free(core, port, ready);
+    while (divider > 0 && cycle + divider < horizon) {
         ooo_cycle next;
         if (divider_free(core, cycle, divider, &next)) {
             for (ooo_cycle at = cycle; at < cycle + divider; at++)
@@ -261,14 +260,13 @@ static ooo_cycle dispatch(ooo_core *core, uint32_t port, uint32_t divider, ooo_c
             break;
         }
         cycle = first_free(core, port, next);
-        if (cycle + divider >= horizon)
-            return cycle;
     }
+    if (cycle + divider >= horizon) /* too far ahead for the reservations: unreserved */
+        return cycle;
     core->busy[port][cycle / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1) << (cycle % 64);
     core->dispatched[cycle % OOO_HORIZON] |= (uint8_t)(1u << port);
     core->rename.waiting++;
     core->rename.counts_new += UINT64_C(1) << (8 * port);
-    core->totals.ports[port]++;
     return cycle;
 }
 
