@@ -45,6 +45,7 @@ typedef struct runner {
     pie_words synthetic;
     size_t current, end; /* the block that is being run, or is next; end of the batch */
     bool is_inside;      /* entered, and no fault since */
+    bool has_entered;    /* this guest has come as far as to enter a block */
     uint64_t n_after;    /* records since its second reading */
     uint64_t signal;     /* the last that the guest got */
     uint8_t *kinds;      /* [n_kinds] by id of the guest's stream */
@@ -168,7 +169,7 @@ static pie_status take_execution(runner *r, const uint64_t *record, int32_t *ret
     case KIND_ENTER:
         pie_recorder_begin(r->recorder, (uint64_t)plan->n_first * plan->n_insns, n_expected(plan),
                            pie_gauge_first_id(r->gauge));
-        r->is_inside = true;
+        r->is_inside = r->has_entered = true;
         r->n_after = 0;
         return PIE_OK;
     case KIND_DONE:
@@ -266,7 +267,7 @@ static pie_status run_guest(runner *r, size_t max_blocks, char *ret_reason, size
     pie_guest_result result = {0};
     const pie_trace_sink sink = {.context = r, .consume = take_batch};
     r->n_kinds = 0;
-    r->is_inside = false;
+    r->is_inside = r->has_entered = false;
     pie_recorder_reset(r->recorder);
     pie_status status = make_input(r, max_blocks, &input);
     const pie_guest_spec guest = {.program_fd = r->program_fd,
@@ -277,12 +278,14 @@ static pie_status run_guest(runner *r, size_t max_blocks, char *ret_reason, size
                                   .one_frame = true};
     if (status == PIE_OK)
         status = pie_guest_run(&guest, r->log, &result);
-    if (status == PIE_OK) {
-        const bool is_ours = result.verdict == PIE_VERDICT_NONE; /* stopped by the sink */
-        ret_reason[0] = '\0';
-        if (!is_ours && r->current < r->end)
-            snprintf(ret_reason, size, "%.90s",
-                     result.reason[0] ? result.reason : "it ended early");
+    const bool is_stopped = result.verdict == PIE_VERDICT_NONE; /* by the sink */
+    ret_reason[0] = '\0';
+    if (status == PIE_OK && !is_stopped && r->current < r->end) {
+        snprintf(ret_reason, size, "%.90s", result.reason[0] ? result.reason : "it ended early");
+        if (!r->has_entered) { /* no block can be blamed */
+            pie_log_error(r->log, "the guest that executes blocks does not start: %s", ret_reason);
+            status = PIE_ERR_UNAVAILABLE;
+        }
     }
     pie_guest_result_free(&result);
     pie_buf_free(&input);

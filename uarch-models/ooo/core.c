@@ -7,6 +7,7 @@ enum { TAKEN_PORTS = 1u << 6, NOT_TAKEN_PORTS = 1u << 6 | 1u << 0 };
 
 #ifdef OOO_OBSERVE
 void (*ooo_observe)(const ooo_event *event);
+void (*ooo_observe_slot)(ooo_cycle retired);
 #endif
 
 static ooo_cycle later(ooo_cycle a, ooo_cycle b)
@@ -372,7 +373,7 @@ static void write_name(ooo_core *core, uint8_t name, ooo_cycle cycle)
 
 static uint64_t address_of(const execution *e, const ooo_mem *mem)
 {
-    const uint64_t *slots = e->step->slots + mem->first_slot;
+    const uint64_t *slots = e->step->slots + (mem->first_slot - e->step->first_slot);
     if (!(mem->flags & OOO_MEM_COUNTED))
         return slots[0];
     const uint32_t element = e->n_loads;
@@ -528,6 +529,10 @@ static ooo_cycle retire(ooo_core *core, ooo_cycle complete)
     core->retired[n % OOO_ROB_RING] = cycle;
     core->last_retire = cycle;
     core->totals.slots++;
+#ifdef OOO_OBSERVE
+    if (ooo_observe_slot)
+        ooo_observe_slot(cycle);
+#endif
     return cycle;
 }
 

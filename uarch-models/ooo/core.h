@@ -24,7 +24,7 @@ enum {
 typedef struct ooo_params {
     /* front end */
     uint32_t predecode_width, iq_entries, iq_delay, decoders, idq_entries;
-    uint32_t dsb_width, dsb_window, dsb_lines, dsb_line_uops, dsb_sets, dsb_ways;
+    uint32_t dsb_width, dsb_window, dsb_shift, dsb_lines, dsb_line_uops, dsb_sets, dsb_ways;
     uint32_t ms_width, dsb_ms_stall;
     bool lsd, jcc_erratum, dsb_both_halves, fusible_last;
     uint8_t lsd_copies[256]; /* by uops in the loop: copies of it in the queue at a time */
@@ -179,7 +179,8 @@ typedef struct ooo_step {
     const ooo_block *block;
     const ooo_insn *insn;
     const ooo_insn *branch; /* the conditional jump fused with it, or NULL */
-    const uint64_t *slots;  /* address slots of the block */
+    const uint64_t *slots;  /* address slots of the block, from number first_slot on */
+    uint32_t first_slot;
     uint64_t number;        /* in the instruction queue; of the branch, one more */
     ooo_cycle predecoded, branch_predecoded;
     uint64_t iterations; /* of a repeated string instruction */
@@ -211,6 +212,7 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
 
 #ifdef OOO_OBSERVE
 extern void (*ooo_observe)(const ooo_event *event);
+extern void (*ooo_observe_slot)(ooo_cycle retired); /* of a slot, after its uops */
 #endif
 
 #endif

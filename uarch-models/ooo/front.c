@@ -138,7 +138,7 @@ static void put_window(ooo_core *core)
 static bool is_cached(ooo_core *core, uint64_t address)
 {
     const ooo_params *p = &core->params;
-    const uint64_t window = address / p->dsb_window;
+    const uint64_t window = address >> p->dsb_shift;
     ooo_window *entry = find_window(core, window);
     if (!entry || !(entry->starts >> offset_in(p, address) & 1))
         return false;
@@ -158,7 +158,7 @@ static bool is_cached(ooo_core *core, uint64_t address)
 static bool goes_on(ooo_core *core, uint64_t address)
 {
     const ooo_params *p = &core->params;
-    if (core->front.current_window == address / p->dsb_window + 1)
+    if (core->front.current_window == (address >> p->dsb_shift) + 1)
         return core->front.current_starts >> offset_in(p, address) & 1;
     return is_cached(core, address);
 }
@@ -178,13 +178,15 @@ void ooo_front_structure(ooo_core *core, const ooo_step *step)
     ooo_front *f = &core->front;
     const ooo_params *p = &core->params;
     const ooo_insn *insn = step->insn;
-    f->loop_uops += insn->n_laminated;
-    f->loop_bad |= insn->flags & OOO_INSN_NOT_IN_LSD || step->source == OOO_FROM_MITE;
+    if (p->lsd) {
+        f->loop_uops += insn->n_laminated;
+        f->loop_bad |= insn->flags & OOO_INSN_NOT_IN_LSD || step->source == OOO_FROM_MITE;
+    }
     if (step->source != OOO_FROM_MITE) {
         f->fill_window = 0;
         return;
     }
-    const uint64_t window = insn->address / p->dsb_window;
+    const uint64_t window = insn->address >> p->dsb_shift;
     if (f->fill_window != window + 1) {
         put_window(core);
         f->fill_window = window + 1;
@@ -317,7 +319,7 @@ static void join_lines(ooo_core *core, const ooo_step *step)
     ooo_front *f = &core->front;
     const ooo_params *p = &core->params;
     if (p->dsb_width == 6) {
-        const bool same_window = step->insn->address / p->dsb_window == f->line_window;
+        const bool same_window = (step->insn->address >> p->dsb_shift) == f->line_window;
         uint32_t limit = f->dsb_left;
         if (same_window) {
             if (f->last_taken && !f->dsb_delay_before)
@@ -342,7 +344,7 @@ static void begin_cached(ooo_core *core, const ooo_step *step)
     ooo_front *f = &core->front;
     const ooo_params *p = &core->params;
     const ooo_insn *insn = step->insn;
-    const uint64_t window = insn->address / p->dsb_window;
+    const uint64_t window = insn->address >> p->dsb_shift;
     if (f->dsb_cycle < f->decode_cycle) { /* from the decoders: starts in the next cycle */
         f->dsb_cycle = f->decode_cycle;
         f->dsb_left = 0;

@@ -247,6 +247,8 @@ static pie_status read_params(const pie_host *host, ooo_params *p)
         host->log(host, PIE_LOG_ERROR, "dsb_sets and dsb_window must be powers of two");
         status = PIE_ERR_CONFIG;
     }
+    for (p->dsb_shift = 0; 1u << p->dsb_shift < p->dsb_window;)
+        p->dsb_shift++;
     return status;
 }
 
@@ -505,8 +507,9 @@ static void keep_waiting(ooo *self)
     if (end - first > MAX_SAVED_SLOTS)
         end = first + MAX_SAVED_SLOTS;
     for (size_t i = first; i < end; i++)
-        w->saved[i - first] = w->step.slots[i];
-    w->step.slots = w->saved - first;
+        w->saved[i - first] = w->step.slots[i - w->step.first_slot];
+    w->step.slots = w->saved;
+    w->step.first_slot = (uint32_t)first;
 }
 
 static void take_event(ooo *self, uint32_t type, const uint64_t *words)
@@ -727,10 +730,7 @@ static pie_status ooo_copy(void *destination, const void *source)
     dst->expected = src->expected;
     if (dst->waiting.active) {
         point_step(dst, &dst->waiting);
-        if (src->waiting.step.insn->n_mems > 0)
-            dst->waiting.step.slots =
-                dst->waiting.saved -
-                dst->waiting.step.block->mems[dst->waiting.step.insn->first_mem].first_slot;
+        dst->waiting.step.slots = dst->waiting.saved;
     }
     return PIE_OK;
 }
