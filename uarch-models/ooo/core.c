@@ -134,39 +134,56 @@ static ooo_cycle room_for_group(ooo_core *core, ooo_cycle cycle)
     return cycle;
 }
 
-/* Room for what one slot needs besides: buffers and registers, freed at retirement or commit. */
-static ooo_cycle room_for_slot(const ooo_core *core, const ooo_uop *uops, size_t n, ooo_cycle cycle,
-                               bool *ret_memory)
+/* What a group of slots needs besides: buffers and registers. */
+typedef struct needs {
+    uint32_t loads, stores;
+    bool integer, vector;
+} needs;
+
+/* They are freed at retirement or commit. */
+static ooo_cycle room_for_needs(const ooo_core *core, const needs *n, ooo_cycle cycle,
+                                bool *ret_memory)
 {
     const ooo_params *p = &core->params;
     const ooo_cycle start = cycle;
-    uint64_t loads = core->n_loads, stores = core->n_stores;
-    for (size_t i = 0; i < n; i++) {
-        const ooo_uop *uop = &uops[i];
-        if (uop->class == OOO_LOAD && loads++ >= p->load_entries)
-            cycle = later(cycle,
-                          core->load_retired[(loads - 1 - p->load_entries) % OOO_BUFFER_RING] + 1);
-        if (uop->class == OOO_STORE_ADDRESS && stores++ >= p->store_entries)
-            cycle = later(
-                cycle, core->stores[(stores - 1 - p->store_entries) % OOO_STORE_RING].commit + 1);
-    }
+    const uint64_t loads = core->n_loads + n->loads, stores = core->n_stores + n->stores;
+    if (n->loads > 0 && loads > p->load_entries)
+        for (uint64_t i = loads - n->loads; i < loads; i++)
+            if (i >= p->load_entries)
+                cycle =
+                    later(cycle, core->load_retired[(i - p->load_entries) % OOO_BUFFER_RING] + 1);
+    if (n->stores > 0 && stores > p->store_entries)
+        for (uint64_t i = stores - n->stores; i < stores; i++)
+            if (i >= p->store_entries)
+                cycle =
+                    later(cycle, core->stores[(i - p->store_entries) % OOO_STORE_RING].commit + 1);
     *ret_memory = cycle > start;
-    for (size_t i = 0; i < n; i++) {
-        /* architectural state holds a register each: 16 general ones and flags, 16 vectors */
-        const uint32_t integers = p->integer_registers - 17, vectors = p->vector_registers - 16;
-        if (uops[i].flags & OOO_WRITES_INTEGER && core->n_integer >= integers)
-            cycle = later(
-                cycle, core->integer_retired[(core->n_integer - integers) % OOO_WRITER_RING] + 1);
-        if (uops[i].flags & OOO_WRITES_VECTOR && core->n_vector >= vectors)
-            cycle = later(cycle,
-                          core->vector_retired[(core->n_vector - vectors) % OOO_WRITER_RING] + 1);
-    }
+    /* architectural state holds a register each: 16 general ones and flags, 16 vectors */
+    const uint32_t integers = p->integer_registers - 17, vectors = p->vector_registers - 16;
+    if (n->integer && core->n_integer >= integers)
+        cycle =
+            later(cycle, core->integer_retired[(core->n_integer - integers) % OOO_WRITER_RING] + 1);
+    if (n->vector && core->n_vector >= vectors)
+        cycle =
+            later(cycle, core->vector_retired[(core->n_vector - vectors) % OOO_WRITER_RING] + 1);
     return cycle;
 }
 
-/* The next issue slot for @n slots that go together, the first holding @uops. */
-static void take_slots(ooo_core *core, ooo_cycle available, uint32_t n, const ooo_uop *uops,
-                       size_t n_uops, ooo_cycle not_before)
+static needs needs_of(const ooo_uop *uops, size_t n)
+{
+    needs sum = {0};
+    for (size_t i = 0; i < n; i++) {
+        sum.loads += uops[i].class == OOO_LOAD;
+        sum.stores += uops[i].class == OOO_STORE_ADDRESS;
+        sum.integer |= (uops[i].flags & OOO_WRITES_INTEGER) != 0;
+        sum.vector |= (uops[i].flags & OOO_WRITES_VECTOR) != 0;
+    }
+    return sum;
+}
+
+/* The next issue slot for @n slots that go together. */
+static void take_slots(ooo_core *core, ooo_cycle available, uint32_t n, const needs *wanted,
+                       ooo_cycle not_before)
 {
     ooo_rename *r = &core->rename;
     const ooo_params *p = &core->params;
@@ -174,7 +191,7 @@ static void take_slots(ooo_core *core, ooo_cycle available, uint32_t n, const oo
     ooo_cycle cycle = later(r->cycle, later(available, not_before));
     if (cycle == r->cycle && r->slot > 0 && r->slot + n > p->issue_width)
         cycle++;
-    cycle = room_for_slot(core, uops, n_uops, cycle, &memory);
+    cycle = room_for_needs(core, wanted, cycle, &memory);
     if (cycle > r->cycle || r->slot == 0) {
         cycle = room_for_group(core, cycle);
         if (cycle > r->cycle) {
@@ -352,7 +369,7 @@ static uint8_t name_now(const ooo_core *core, const ooo_use *use)
 static void leave_group(ooo_core *core, uint8_t name)
 {
     ooo_rename *r = &core->rename;
-    if (name >= 32 || r->group_of[name] == 0)
+    if (r->group_of[name] == 0)
         return;
     const size_t file = name >= PIE_REG_VEC0;
     uint8_t *size = &r->group_size[file][r->group_of[name] - 1];
@@ -365,9 +382,9 @@ static void write_name(ooo_core *core, uint8_t name, ooo_cycle cycle)
 {
     core->ready[name] = cycle;
     leave_group(core, name);
-    if (name < 4) /* ah of a whole register costs a cycle more */
-        core->ready[OOO_NAME_HIGH8 + name] = cycle + 1;
-    if (name < 16)
+    /* ah of a whole register costs a cycle more */
+    core->ready[name < 4 ? OOO_NAME_HIGH8 + name : OOO_NAME_SINK] = cycle + 1;
+    if (name < 32) /* only the lower half is asked for */
         core->rename.pointer_loaded &= ~(1u << name);
 }
 
@@ -399,19 +416,62 @@ static ooo_cycle earliest_pick(const ooo_core *core, ooo_cycle ready)
     return ready <= first + 1 ? ready + 1 : ready;
 }
 
-static ooo_cycle load_latency(const ooo_core *core, const ooo_uop *uop, const ooo_mem *mem)
+static ooo_cycle load_latency(const ooo_core *core, uint32_t flags, const ooo_mem *mem)
 {
     const ooo_params *p = &core->params;
     if (p->no_latency)
         return 0;
-    if (uop->flags & OOO_WIDE_LOAD)
+    if (flags & OOO_WIDE_LOAD)
         return p->load_latency_wide;
-    if (uop->flags & OOO_VECTOR_LOAD)
+    if (flags & OOO_VECTOR_LOAD)
         return p->load_latency_vector;
     if (mem->flags & OOO_MEM_PLAIN_BASE && mem->base < 16 &&
         core->rename.pointer_loaded >> mem->base & 1)
         return p->load_latency_pointer;
     return p->load_latency;
+}
+
+/* The access of a load that was dispatched at @start; returns when its data is there. */
+static ooo_cycle access_load(ooo_core *core, uint64_t address, uint32_t bytes, uint32_t port,
+                             ooo_cycle start, ooo_cycle latency)
+{
+    if (address == PIE_NO_ACCESS)
+        return start + latency;
+    if ((address & 63) + bytes > 64 && !core->params.no_ports) /* the second line's access */
+        core->busy[port][(start + 1) / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1)
+                                                                   << ((start + 1) % 64);
+    return load_done(core, address, bytes, start, latency);
+}
+
+/* A new entry of the store buffer. */
+static ooo_store *add_store(ooo_core *core, uint64_t address, uint32_t bytes, ooo_cycle start)
+{
+    ooo_store *store = &core->stores[core->n_stores++ % OOO_STORE_RING];
+    *store = (ooo_store){.address = address,
+                         .physical = physical(core, address),
+                         .bytes = bytes,
+                         .counts = address != PIE_NO_ACCESS,
+                         .address_ready = start + core->params.store_address_latency,
+                         .data_ready = 0,
+                         .commit = UINT64_MAX};
+    return store;
+}
+
+static void observe(ooo_core *core, const ooo_insn *insn, uint32_t uop, uint8_t class,
+                    uint32_t port, ooo_cycle start, ooo_cycle complete)
+{
+#ifdef OOO_OBSERVE
+    if (ooo_observe)
+        ooo_observe(&(ooo_event){.address = insn->address,
+                                 .uop = uop,
+                                 .class = class,
+                                 .port = (uint8_t)port,
+                                 .issued = core->rename.cycle,
+                                 .dispatched = start,
+                                 .completed = complete});
+#else
+    (void)core, (void)insn, (void)uop, (void)class, (void)port, (void)start, (void)complete;
+#endif
 }
 
 /* Runs one unfused uop; returns when it is complete. */
@@ -451,34 +511,18 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     }
     ooo_cycle complete = start + 2, done = start;
     switch (uop->class) {
-    case OOO_LOAD: {
-        const uint64_t address = address_of(e, mem);
-        done = start + load_latency(core, uop, mem);
-        if (address != PIE_NO_ACCESS) {
-            done = load_done(core, address, mem->bytes, start, done - start);
-            if ((address & 63) + mem->bytes > 64 && !p->no_ports) /* the second line's access */
-                core->busy[port][(start + 1) / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1)
-                                                                           << ((start + 1) % 64);
-        }
+    case OOO_LOAD:
+        done = access_load(core, address_of(e, mem), mem->bytes, port, start,
+                           load_latency(core, uop->flags, mem));
         e->n_loads++;
-        core->last_load_done = later(core->last_load_done, done);
-        core->load_retired[core->n_loads++ % OOO_BUFFER_RING] = 0; /* set at retirement */
+        core->n_loads++;
         break;
-    }
     case OOO_STORE_ADDRESS: {
-        ooo_store *store = &core->stores[core->n_stores % OOO_STORE_RING];
-        const uint64_t address = address_of(e, mem);
-        *store = (ooo_store){.address = address,
-                             .physical = physical(core, address),
-                             .bytes = mem->bytes,
-                             .counts = address != PIE_NO_ACCESS,
-                             .address_ready = start + p->store_address_latency,
-                             .data_ready = 0,
-                             .commit = UINT64_MAX};
+        const ooo_store *store = add_store(core, address_of(e, mem), mem->bytes, start);
         if (mem->flags & OOO_MEM_COUNTED)
             e->n_loads++;
         complete = later(complete, store->address_ready);
-        e->store = core->n_stores++;
+        e->store = core->n_stores - 1;
         break;
     }
     case OOO_STORE_DATA: {
@@ -501,16 +545,7 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     }
     if (insn->block > 0 && e->n_done == 0)
         complete = later(complete, start + insn->block);
-#ifdef OOO_OBSERVE
-    if (ooo_observe)
-        ooo_observe(&(ooo_event){.address = insn->address,
-                                 .uop = e->n_done,
-                                 .class = uop->class,
-                                 .port = (uint8_t)port,
-                                 .issued = core->rename.cycle,
-                                 .dispatched = start,
-                                 .completed = complete});
-#endif
+    observe(core, insn, e->n_done, uop->class, port, start, complete);
     e->next++;
     e->n_done++;
     return complete;
@@ -536,7 +571,22 @@ static ooo_cycle retire(ooo_core *core, ooo_cycle complete)
     return cycle;
 }
 
-/* What the uops of a slot held is free from @cycle on; stores go to the cache one a cycle. */
+/* Store @number retired at @retired and goes to the cache, one a cycle. */
+static void commit(ooo_core *core, uint64_t number, ooo_cycle retired)
+{
+    ooo_store *store = &core->stores[number % OOO_STORE_RING];
+    core->last_commit = later(retired + 1, core->last_commit + 1);
+    store->commit = core->last_commit;
+    if (!store->counts)
+        return;
+    const uint64_t first = store->address >> 3, last = (store->address + store->bytes - 1) >> 3;
+    for (uint64_t at = first; at <= last && at < first + 8; at++)
+        core->last_store[at % OOO_N_GRANULES] = number + 1;
+    if ((store->address & 63) + store->bytes > 64)
+        core->last_commit++; /* the second line */
+}
+
+/* What the uops of a slot held is free from @cycle on. */
 static void release(ooo_core *core, execution *e, const ooo_uop *uops, ooo_cycle cycle)
 {
     const size_t n = (size_t)(e->next - uops);
@@ -547,19 +597,7 @@ static void release(ooo_core *core, execution *e, const ooo_uop *uops, ooo_cycle
         if (uops[i].class == OOO_LOAD) {
             core->load_retired[load++ % OOO_BUFFER_RING] = cycle;
         } else if (uops[i].class == OOO_STORE_DATA) {
-            const uint64_t number = e->released++;
-            ooo_store *store = &core->stores[number % OOO_STORE_RING];
-            core->last_commit = later(cycle + 1, core->last_commit + 1);
-            store->commit = core->last_commit;
-            core->last_store_done = store->commit;
-            if (store->counts) {
-                const uint64_t first = store->address >> 3;
-                const uint64_t last = (store->address + store->bytes - 1) >> 3;
-                for (uint64_t at = first; at <= last && at < first + 8; at++)
-                    core->last_store[at % OOO_N_GRANULES] = number + 1;
-                if ((store->address & 63) + store->bytes > 64)
-                    core->last_commit++; /* the second line */
-            }
+            commit(core, e->released++, cycle);
         }
         if (uops[i].flags & OOO_WRITES_INTEGER)
             core->integer_retired[core->n_integer++ % OOO_WRITER_RING] = cycle;
@@ -580,18 +618,7 @@ static ooo_cycle run_added_uop(ooo_core *core, uint8_t from, uint8_t to, uint32_
     const ooo_cycle start = dispatch(core, port, 0, ready);
     write_name(core, to, core->params.no_latency ? 0 : start + 1);
     const ooo_cycle complete = start + 2;
-#ifdef OOO_OBSERVE
-    if (ooo_observe)
-        ooo_observe(&(ooo_event){.address = step->insn->address,
-                                 .uop = UINT32_MAX,
-                                 .class = OOO_EXECUTE,
-                                 .port = (uint8_t)port,
-                                 .issued = core->rename.cycle,
-                                 .dispatched = start,
-                                 .completed = complete});
-#else
-    (void)step;
-#endif
+    observe(core, step->insn, UINT32_MAX, OOO_EXECUTE, port, start, complete);
     return complete;
 }
 
@@ -605,7 +632,7 @@ static void merge_high_bytes(ooo_core *core, const ooo_step *step, ooo_cycle ava
         return;
     if (r->slot > 0)
         available = later(available, r->cycle + 1);
-    take_slots(core, available, 1, NULL, 0, 0);
+    take_slots(core, available, 1, &(needs){0}, 0);
     for (uint8_t reg = 0; reg < 4; reg++) {
         if (!(wanted >> reg & 1))
             continue;
@@ -638,7 +665,7 @@ static void sync_stack(ooo_core *core, const ooo_step *step, ooo_cycle available
         r->rsp_offset = 0;
     if (!sync || core->params.no_sync)
         return;
-    take_slots(core, available, 1, NULL, 0, 0);
+    take_slots(core, available, 1, &(needs){0}, 0);
     retire(core, run_added_uop(core, PIE_REG_RSP, PIE_REG_RSP, 0x63, step));
     r->slot++;
     core->totals.stack_syncs++;
@@ -733,6 +760,98 @@ static void finish_registers(ooo_core *core, const ooo_insn *insn)
     r->x87_top = (uint8_t)((r->x87_top - insn->x87_push) & 7);
 }
 
+/* The general way's special cases do not apply. */
+static bool has_shape(const ooo_core *core, const ooo_insn *insn)
+{
+    const ooo_rename *r = &core->rename;
+    const int32_t offset = r->rsp_offset + insn->rsp_change;
+    return insn->shape.kind != OOO_SHAPE_NONE && !(insn->high_reads & r->high_dirty) &&
+           !(insn->flags & OOO_INSN_RSP_USED && r->rsp_offset != 0) && offset <= 192 &&
+           offset >= -192 && !core->params.no_latency;
+}
+
+static ooo_cycle address_ready(const ooo_core *core, const ooo_shape *shape)
+{
+    return later(core->ready[shape->base], core->ready[shape->index]);
+}
+
+/* An instruction of a fixed shape: what ooo_core_execute() does in general, without loops. */
+static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
+{
+    const ooo_insn *insn = step->insn;
+    const ooo_shape *shape = &insn->shape;
+    const uint8_t kind = shape->kind;
+    const ooo_mem *mem = step->block->mems + insn->first_mem + shape->mem;
+    ooo_rename *r = &core->rename;
+    const needs wanted = {.loads = kind == OOO_SHAPE_LOAD || kind == OOO_SHAPE_LOAD_EXECUTE,
+                          .stores = kind == OOO_SHAPE_STORE,
+                          .integer = shape->n_integer > 0,
+                          .vector = shape->n_vector > 0};
+    const ooo_cycle available = ooo_front_next(core, step, 0) + 1;
+    r->rsp_offset = insn->flags & OOO_INSN_RSP_WRITTEN ? 0 : r->rsp_offset + insn->rsp_change;
+    take_slots(core, available, 1, &wanted, step->boundary && r->slot > 0 ? r->cycle + 1 : 0);
+    ooo_cycle complete = 0;
+    ooo_store *store = NULL;
+    const uint64_t address =
+        kind == OOO_SHAPE_EXECUTE ? 0 : step->slots[mem->first_slot - step->first_slot];
+    uint32_t ports = shape->ports;
+    if (kind == OOO_SHAPE_LOAD_EXECUTE) {
+        const ooo_cycle ready = later(address_ready(core, shape), core->loads_from);
+        const uint32_t port = bind_port(core, shape->memory_ports);
+        const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+        const ooo_cycle done = access_load(core, address, mem->bytes, port, start,
+                                           load_latency(core, shape->flags, mem));
+        write_name(core, shape->loaded, done);
+        complete = later(start + 2, done);
+        observe(core, insn, 0, OOO_LOAD, port, start, complete);
+    } else if (kind == OOO_SHAPE_STORE) {
+        const ooo_cycle ready = later(address_ready(core, shape), core->stores_from);
+        const uint32_t port = bind_port(core, shape->memory_ports);
+        const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+        store = add_store(core, address, mem->bytes, start);
+        complete = later(start + 2, store->address_ready);
+        observe(core, insn, 0, OOO_STORE_ADDRESS, port, start, complete);
+    }
+    ooo_cycle ready = 0;
+    for (size_t i = 0; i < OOO_SHAPE_INPUTS; i++)
+        ready = later(ready, core->ready[shape->inputs[i]] + shape->late[i]);
+    if (kind == OOO_SHAPE_LOAD)
+        ready = later(ready, later(address_ready(core, shape), core->loads_from));
+    else if (kind != OOO_SHAPE_STORE &&
+             (step->branch || (insn->flags & OOO_INSN_CONDITIONAL && ports == NOT_TAKEN_PORTS)))
+        ports = step->taken ? TAKEN_PORTS : NOT_TAKEN_PORTS;
+    const uint32_t port = bind_port(core, ports);
+    const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+    ooo_cycle done = start, last = start + 2;
+    if (kind == OOO_SHAPE_LOAD)
+        done = access_load(core, address, mem->bytes, port, start,
+                           load_latency(core, shape->flags, mem));
+    if (store)
+        store->data_ready = start + 1;
+    for (size_t i = 0; i < OOO_SHAPE_OUTPUTS; i++) {
+        const ooo_cycle at = done + shape->latency[i];
+        write_name(core, shape->outputs[i], at);
+        last = later(last, at);
+    }
+    observe(core, insn, kind > OOO_SHAPE_LOAD,
+            kind == OOO_SHAPE_LOAD ? OOO_LOAD
+            : store                ? OOO_STORE_DATA
+                                   : OOO_EXECUTE,
+            port, start, last);
+    const ooo_cycle retired = retire(core, later(complete, last));
+    if (wanted.loads)
+        core->load_retired[core->n_loads++ % OOO_BUFFER_RING] = retired;
+    if (store)
+        commit(core, core->n_stores - 1, retired);
+    for (uint8_t i = 0; i < shape->n_integer; i++)
+        core->integer_retired[core->n_integer++ % OOO_WRITER_RING] = retired;
+    for (uint8_t i = 0; i < shape->n_vector; i++)
+        core->vector_retired[core->n_vector++ % OOO_WRITER_RING] = retired;
+    r->slot++;
+    core->front.queue_left[core->front.n_queued++ % OOO_IDQ_RING] = r->cycle;
+    return retired;
+}
+
 ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded,
                            ooo_cycle *block_until)
 {
@@ -747,6 +866,12 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
                    .block_until = block_until};
     ooo_front_begin(core, step, next_predecoded);
     core->totals.fused_pairs += step->branch != NULL;
+    if (has_shape(core, insn)) {
+        const ooo_cycle retired = run_shape(core, step);
+        finish_registers(core, insn);
+        ooo_front_end(core, step);
+        return retired;
+    }
     bool eliminated = false;
     uint32_t laminated = 0;
     ooo_cycle retired = core->last_retire;
@@ -768,11 +893,11 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
         size_t n_uops = 0;
         for (uint32_t k = 0; k < n; k++)
             n_uops += slot[i + k].n_uops;
-        take_slots(core, available, n < p->issue_width ? n : p->issue_width, e.next, n_uops,
-                   not_before);
+        const needs wanted = needs_of(e.next, n_uops);
+        take_slots(core, available, n < p->issue_width ? n : p->issue_width, &wanted, not_before);
         for (uint32_t k = 0; k < n; k++, i++) {
             if (k > 0 && r->slot >= p->issue_width) /* longer than a group: goes on in the next */
-                take_slots(core, r->cycle + 1, 1, NULL, 0, 0);
+                take_slots(core, r->cycle + 1, 1, &(needs){0}, 0);
             ooo_cycle complete = r->cycle;
             const ooo_uop *first = e.next;
             if (i == 0 && insn->flags & OOO_INSN_ELIMINABLE)

@@ -125,7 +125,7 @@ typedef struct ooo_rename {
     uint8_t next_load_port;
     /* move elimination: this cycle, the last two */
     uint8_t elim_count[2][3], elim_used[2][3];
-    uint8_t group_of[32];                   /* by name 0 .. 31: 0 = alone, else group + 1 */
+    uint8_t group_of[OOO_N_NAMES];          /* registers that share: 0 = alone, else group + 1 */
     uint8_t group_size[2][OOO_ELIM_GROUPS]; /* general, vector */
     uint8_t n_groups[2];
     uint8_t high_dirty;
@@ -181,7 +181,7 @@ typedef struct ooo_step {
     const ooo_insn *branch; /* the conditional jump fused with it, or NULL */
     const uint64_t *slots;  /* address slots of the block, from number first_slot on */
     uint32_t first_slot;
-    uint64_t number;        /* in the instruction queue; of the branch, one more */
+    uint64_t number; /* in the instruction queue; of the branch, one more */
     ooo_cycle predecoded, branch_predecoded;
     uint64_t iterations; /* of a repeated string instruction */
     uint8_t source;      /* OOO_FROM_* */

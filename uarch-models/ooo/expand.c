@@ -404,6 +404,69 @@ static uint32_t plain_flags(const pie_block *detail, const pie_insn *from)
     return flags;
 }
 
+/* The instruction in one of the fixed shapes, if it fits. */
+static ooo_shape shape_of(const ooo_block *block, const ooo_insn *insn)
+{
+    const uint32_t special = OOO_INSN_SERIAL | OOO_INSN_ELIMINABLE | OOO_INSN_SWAP | OOO_INSN_REP |
+                             OOO_INSN_LOCK | OOO_INSN_LOAD_FENCE | OOO_INSN_STORE_FENCE |
+                             OOO_INSN_UNKNOWN;
+    const ooo_uop *uops = block->uops + insn->first_uop;
+    ooo_shape shape = {.base = OOO_NAME_READY, .index = OOO_NAME_READY};
+    if (insn->flags & special || insn->n_slots != 1 || insn->n_laminated != 1 ||
+        insn->microcoded > 0 || insn->decoded != 1 || insn->block > 0 || insn->x87_push != 0 ||
+        insn->has_counted || insn->n_uops < 1 || insn->n_uops > 2)
+        return (ooo_shape){.kind = OOO_SHAPE_NONE};
+    uint8_t kind = OOO_SHAPE_NONE;
+    if (insn->n_uops == 1 && uops[0].class == OOO_EXECUTE)
+        kind = OOO_SHAPE_EXECUTE;
+    else if (insn->n_uops == 1 && uops[0].class == OOO_LOAD)
+        kind = OOO_SHAPE_LOAD;
+    else if (insn->n_uops == 2 && uops[0].class == OOO_LOAD && uops[1].class == OOO_EXECUTE &&
+             uops[0].n_outputs == 1 && uops[0].n_inputs == 0)
+        kind = OOO_SHAPE_LOAD_EXECUTE;
+    else if (insn->n_uops == 2 && uops[0].class == OOO_STORE_ADDRESS &&
+             uops[1].class == OOO_STORE_DATA && uops[0].n_inputs == 0 && uops[0].n_outputs == 0 &&
+             uops[1].n_outputs == 0)
+        kind = OOO_SHAPE_STORE;
+    const ooo_uop *last = &uops[insn->n_uops - 1];
+    if (kind == OOO_SHAPE_NONE || last->n_inputs > OOO_SHAPE_INPUTS ||
+        last->n_outputs > OOO_SHAPE_OUTPUTS || last->divider > 0)
+        return (ooo_shape){.kind = OOO_SHAPE_NONE};
+    if (kind != OOO_SHAPE_EXECUTE) {
+        const ooo_mem *mem = &block->mems[insn->first_mem + uops[0].mem];
+        shape.mem = uops[0].mem;
+        if (uops[0].n_outputs > 0)
+            shape.loaded = block->uses[uops[0].first_use + uops[0].n_inputs].name;
+        shape.memory_ports = uops[0].ports;
+        shape.flags = uops[0].flags;
+        shape.base = mem->base < OOO_N_NAMES ? mem->base : OOO_NAME_READY;
+        shape.index = mem->index < OOO_N_NAMES ? mem->index : OOO_NAME_READY;
+    }
+    shape.ports = last->ports;
+    const ooo_use *uses = block->uses + last->first_use;
+    for (size_t i = 0; i < OOO_SHAPE_INPUTS; i++) {
+        const bool there = i < last->n_inputs;
+        if (there && (uses[i].is_x87 || uses[i].cycles > 255))
+            return (ooo_shape){.kind = OOO_SHAPE_NONE};
+        shape.inputs[i] = there ? uses[i].name : OOO_NAME_READY;
+        shape.late[i] = there ? (uint8_t)uses[i].cycles : 0;
+    }
+    uses += last->n_inputs;
+    for (size_t i = 0; i < OOO_SHAPE_OUTPUTS; i++) {
+        const bool there = i < last->n_outputs;
+        if (there && (uses[i].is_x87 || uses[i].cycles > 255))
+            return (ooo_shape){.kind = OOO_SHAPE_NONE};
+        shape.outputs[i] = there ? uses[i].name : OOO_NAME_SINK;
+        shape.latency[i] = there ? (uint8_t)uses[i].cycles : 0;
+    }
+    for (size_t i = 0; i < insn->n_uops; i++) {
+        shape.n_integer = (uint8_t)(shape.n_integer + ((uops[i].flags & OOO_WRITES_INTEGER) != 0));
+        shape.n_vector = (uint8_t)(shape.n_vector + ((uops[i].flags & OOO_WRITES_VECTOR) != 0));
+    }
+    shape.kind = kind;
+    return shape;
+}
+
 static void add_insn(builder *b, const pie_insn *from, size_t index)
 {
     const ooo_row *row =
@@ -460,8 +523,10 @@ static void add_insn(builder *b, const pie_insn *from, size_t index)
         insn.elim_to = pie_block_operand(b->detail, from, 0)->reg;
     insn.n_slots = (uint16_t)add_slots(b, &insn, n_slots, insn.n_laminated);
     add_free_writes(b, from, &insn);
-    if (b->block)
+    if (b->block) {
+        insn.shape = shape_of(b->block, &insn);
         b->block->insns[index] = insn;
+    }
 }
 
 /* ---- a block ---- */

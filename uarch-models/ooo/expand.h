@@ -11,6 +11,8 @@ enum {
     OOO_NAME_HIGH8 = 64, /* ah ch dh bh */
     OOO_NAME_TEMP = 68,
     OOO_NAME_LOADED = 84,
+    OOO_NAME_READY = 92, /* never written, always ready */
+    OOO_NAME_SINK = 93,  /* never read */
     OOO_N_NAMES = 96,
     OOO_N_TEMPS = 16,
     OOO_N_LOADED = 8
@@ -86,6 +88,28 @@ enum {
     OOO_INSN_SWAP = 1u << 18    /* rename exchanges elim_to and elim_from, x87 registers */
 };
 
+/* Most instructions are one slot with one of four shapes. Their uops are kept in this form too,
+ * with a fixed number of inputs and outputs, so that they run without a loop or a choice. */
+enum {
+    OOO_SHAPE_NONE = 0,
+    OOO_SHAPE_EXECUTE = 1,
+    OOO_SHAPE_LOAD = 2,
+    OOO_SHAPE_LOAD_EXECUTE = 3,
+    OOO_SHAPE_STORE = 4 /* address, then data */
+};
+enum { OOO_SHAPE_INPUTS = 4, OOO_SHAPE_OUTPUTS = 3 };
+typedef struct ooo_shape {
+    uint8_t kind;
+    uint8_t flags;               /* of the load */
+    uint8_t memory_ports;        /* of the load or store address */
+    uint8_t ports;               /* of the execution or store data */
+    uint8_t base, index;         /* names of the address */
+    uint8_t mem, loaded;         /* memory operand; name of what LOAD_EXECUTE loads */
+    uint8_t n_integer, n_vector; /* uops that write such a register */
+    uint8_t inputs[OOO_SHAPE_INPUTS], late[OOO_SHAPE_INPUTS];
+    uint8_t outputs[OOO_SHAPE_OUTPUTS], latency[OOO_SHAPE_OUTPUTS]; /* of a load: beyond its own */
+} ooo_shape;
+
 typedef struct ooo_insn {
     uint64_t address;
     uint32_t flags;
@@ -106,6 +130,7 @@ typedef struct ooo_insn {
     uint16_t block;               /* cycles between two instances, 0 = none */
     uint16_t rep_start, rep_bytes, rep_centicycles;
     uint16_t first_mem, n_writes; /* n_writes: names written without a uop (zero idioms) */
+    ooo_shape shape;
     uint32_t first_uop, first_slot, first_write;
     uint32_t row; /* of the table, for `block`; of an unknown form its number */
 } ooo_insn;
