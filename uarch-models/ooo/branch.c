@@ -410,12 +410,14 @@ static bool predict_direction(ooo_branch_unit *u, uint64_t last, bool taken)
     const uint8_t before = *base;
     if (before >> BASE_DEPTH)
         return predict_mixed(u, last, base, taken);
-    const bool direction = (before & BASE_COUNTER) >= 2;
-    if (!(before & BASE_SEEN)) /* the first time tells most */
+    const uint8_t counter = before & BASE_COUNTER;
+    if (!(before & BASE_SEEN)) { /* the first time tells most */
         *base = BASE_SEEN | (taken ? 3 : 0);
-    else if (direction != taken)
+        return counter >= 2;
+    }
+    if (counter != (taken ? 3 : 0))
         return predict_mixed(u, last, base, taken);
-    return direction;
+    return taken;
 }
 
 static ooo_branch_verdict conditional(ooo_branch_unit *u, uint64_t last, bool taken,
@@ -483,8 +485,9 @@ __attribute__((noinline)) static ooo_branch_verdict indirect(ooo_branch_unit *u,
     const uint32_t fallback = second ? second->target : before;
     const bool sure = provider && (provider->confidence > 0 || (!second && !known));
     const uint32_t predicted = sure ? provider->target : fallback;
+    const bool right = provider && provider->target == actual;
     if (provider) {
-        if (provider->target == actual) {
+        if (right) {
             provider->confidence = (uint8_t)(provider->confidence + (provider->confidence < 3));
             if (fallback != actual)
                 provider->useful = 1;
@@ -495,7 +498,7 @@ __attribute__((noinline)) static ooo_branch_verdict indirect(ooo_branch_unit *u,
             provider->useful = 0;
         }
     }
-    if (predicted != actual && !(provider && !sure && provider->target == actual))
+    if (predicted != actual && !right)
         allocate_target(u, entries, tags, table, actual);
     btb_learn(u, entry, last, target);
     push_history(u, last, target);

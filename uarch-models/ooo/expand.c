@@ -592,6 +592,15 @@ pie_status ooo_expand(const ooo_table *table, const pie_block *description,
     b = (builder){.table = table, .detail = block->detail, .options = options, .block = block};
     for (size_t i = 0; i < n_insns; i++)
         add_insn(&b, pie_block_insn(block->detail, i), i);
+    block->is_plain = true;
+    for (size_t i = 0; i < n_insns; i++) {
+        const ooo_insn *insn = &block->insns[i];
+        block->n_branches += (insn->flags & OOO_INSN_BRANCH) != 0;
+        block->n_reads += insn->n_reads;
+        block->n_writes += insn->n_writes_mem;
+        block->is_plain =
+            block->is_plain && !insn->has_counted && !(insn->flags & OOO_INSN_UNKNOWN);
+    }
     *ret_block = block;
     return PIE_OK;
 }

@@ -138,6 +138,9 @@ typedef struct ooo_insn {
 typedef struct ooo_block {
     uint64_t address;
     uint32_t id, n_insns, n_slots; /* address slots */
+    /* of the whole block, if it is plain: no counted operands, no unknown forms */
+    uint32_t n_branches, n_reads, n_writes;
+    bool is_plain;
     ooo_insn *insns;
     ooo_uop *uops;
     ooo_use *uses;

@@ -9,7 +9,9 @@ enum {
     TABLE_LINE_BIT = 39 - OOO_LINE_BITS, /* page tables lie above the guest's addresses */
     FLUSH_CEILING = 33,                  /* pages; above, Linux drops the whole TLB */
     FRACTION = 20,
-    STREAM_REACH = 20 /* lines; a step further away is no stream */
+    DUEL_SETS = 64, /* one in so many sets inserts always in one way, another in the other */
+    DUEL_MOST = 1023,
+    STREAM_REACH = 2 /* lines: a step further away is no stream */
 };
 #define DIRTY UINT32_C(0x80000000)
 #define PREFETCHED 0x80u /* in from[]: not asked for yet */
@@ -298,7 +300,6 @@ static void touch(ooo_memory *m, const ooo_cache *c, uint32_t index)
  * always do the one or the other. */
 static uint32_t new_age(ooo_memory *m, uint32_t set)
 {
-    enum { DUEL_SETS = 64, DUEL_MOST = 1023 };
     bool seldom = m->duel > DUEL_MOST / 2;
     const uint32_t duellist = (set ^ set >> 6) % DUEL_SETS; /* strides of pages meet all of them */
     if (duellist == 0) {
@@ -1201,6 +1202,7 @@ void ooo_memory_init(ooo_memory *m, const ooo_memory_params *params)
         next_set += 1u << c->set_bits;
         empty(m, c);
     }
+    m->duel = DUEL_MOST / 2;
     m->l1d_mask = (1u << m->l1d.set_bits) - 1;
     m->dtlb_mask = (1u << m->dtlb.set_bits) - 1;
     const double l3 =

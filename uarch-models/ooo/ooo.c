@@ -413,37 +413,44 @@ static void flush_waiting(ooo *self)
     execute_waiting(self, 0);
 }
 
-static void count_insn(ooo *self, const ooo_block *block, const ooo_insn *insn,
-                       const uint64_t *slots)
+/* What the first @n instructions of a block add to the counters of instructions and accesses. */
+static void count_insns(ooo *self, const ooo_block *block, uint32_t n, const uint64_t *slots)
 {
     ooo_totals *totals = &self->core->totals;
-    totals->instructions++;
-    totals->branches += (insn->flags & OOO_INSN_BRANCH) != 0;
-    totals->loads += insn->n_reads;
-    totals->stores += insn->n_writes_mem;
-    for (size_t i = 0; insn->has_counted && i < insn->n_mems; i++) {
-        const ooo_mem *mem = &block->mems[insn->first_mem + i];
-        if (!(mem->flags & OOO_MEM_COUNTED) || slots[mem->first_slot] == 0)
-            continue;
-        totals->loads += (mem->flags & OOO_MEM_READ) != 0;
-        totals->stores += (mem->flags & OOO_MEM_WRITE) != 0;
+    if (n == block->n_insns && block->is_plain) {
+        totals->instructions += n;
+        totals->branches += block->n_branches;
+        totals->loads += block->n_reads;
+        totals->stores += block->n_writes;
+        return;
     }
-    if (insn->flags & OOO_INSN_UNKNOWN) {
-        totals->unknown++;
-        self->unknown[insn->row].executions++;
+    for (uint32_t i = 0; i < n; i++) {
+        const ooo_insn *insn = &block->insns[i];
+        totals->instructions++;
+        totals->branches += (insn->flags & OOO_INSN_BRANCH) != 0;
+        totals->loads += insn->n_reads;
+        totals->stores += insn->n_writes_mem;
+        for (size_t k = 0; insn->has_counted && k < insn->n_mems; k++) {
+            const ooo_mem *mem = &block->mems[insn->first_mem + k];
+            if (!(mem->flags & OOO_MEM_COUNTED) || slots[mem->first_slot] == 0)
+                continue;
+            totals->loads += (mem->flags & OOO_MEM_READ) != 0;
+            totals->stores += (mem->flags & OOO_MEM_WRITE) != 0;
+        }
+        if (insn->flags & OOO_INSN_UNKNOWN) {
+            totals->unknown++;
+            self->unknown[insn->row].executions++;
+        }
     }
 }
 
-/* An instruction comes; the one before it can go. */
-static void arrive(ooo *self, const ooo_block *block, uint32_t index, const uint64_t *slots,
-                   uint64_t iterations)
+/* An instruction comes; the one before it can go. @sequential: it follows that one in memory. */
+static inline void arrive(ooo *self, const ooo_block *block, uint32_t index, const uint64_t *slots,
+                          uint64_t iterations, bool sequential)
 {
     waiting *w = &self->waiting;
     ooo_core *core = self->core;
     const ooo_insn *insn = &block->insns[index];
-    const bool sequential = insn->address == self->expected;
-    self->expected = insn->address + insn->length;
-    count_insn(self, block, insn, slots);
     if (w->active && !w->has_branch && w->step.insn->fuse && sequential &&
         !self->params.no_fusion && ooo_fuses(w->step.insn, insn)) {
         w->has_branch = true;
@@ -486,6 +493,19 @@ static void arrive(ooo *self, const ooo_block *block, uint32_t index, const uint
                          .source = source,
                          .boundary = source == OOO_FROM_LSD && core->front.lsd_boundary};
     core->front.lsd_boundary = false;
+}
+
+/* The first @n instructions of a block, or a repetition. */
+static void run_block(ooo *self, const ooo_block *block, uint32_t n, const uint64_t *slots,
+                      uint64_t iterations)
+{
+    if (n == 0)
+        return;
+    count_insns(self, block, n, slots);
+    arrive(self, block, 0, slots, iterations, block->address == self->expected);
+    for (uint32_t i = 1; i < n; i++)
+        arrive(self, block, i, slots, 0, true);
+    self->expected = block->insns[n - 1].address + block->insns[n - 1].length;
 }
 
 /* The records that hold the waiting instruction's addresses are the caller's: keep them. */
@@ -534,18 +554,14 @@ static pie_status ooo_consume(void *instance, const uint64_t *words, size_t n_wo
         switch (pie_record_kind(header)) {
         case PIE_RECORD_BLOCK: {
             const ooo_block *block = self->blocks[argument];
-            for (uint32_t i = 0; i < block->n_insns; i++)
-                arrive(self, block, i, at + 1, 0);
+            run_block(self, block, block->n_insns, at + 1, 0);
             break;
         }
-        case PIE_RECORD_CUT: {
-            const ooo_block *block = self->blocks[argument];
-            for (uint32_t i = 0; i < at[1] && i < block->n_insns; i++)
-                arrive(self, block, i, at + 2, 0);
+        case PIE_RECORD_CUT:
+            run_block(self, self->blocks[argument], (uint32_t)at[1], at + 2, 0);
             break;
-        }
         case PIE_RECORD_REP:
-            arrive(self, self->blocks[argument], 0, at + 3, at[1]);
+            run_block(self, self->blocks[argument], 1, at + 3, at[1]);
             break;
         case PIE_RECORD_EVENT:
             take_event(self, argument, at);
