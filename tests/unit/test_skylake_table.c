@@ -120,6 +120,63 @@ static void finds_the_row_that_is_meant(void **state)
     }
 }
 
+static const ooo_row *row_of(const fixture *f, const char *hex)
+{
+    uint8_t bytes[16];
+    const pie_block *block = decode(f, bytes, parse_hex(hex, bytes, sizeof bytes));
+    const ooo_row *row = ooo_table_find(f->table, block, pie_block_insn(block, 0));
+    assert_non_null(row);
+    return row;
+}
+
+/* Of the first uop: what it waits for and how long it takes. */
+static void has_the_dependencies_that_were_measured(void **state)
+{
+    static const struct {
+        const char *hex;
+        unsigned n_inputs, latency;
+        uint16_t divider, block;
+    } cases[] = {
+        {"660f76c0", 0, 1, 0, 0},     /* pcmpeqd xmm0, xmm0: all ones */
+        {"c5fd76c0", 0, 1, 0, 0},     /* vpcmpeqd ymm0, ymm0, ymm0 */
+        {"c5f576c0", 2, 1, 0, 0},     /* vpcmpeqd ymm0, ymm1, ymm0 */
+        {"4819c0", 3, 1, 0, 0},       /* sbb rax, rax waits for rax */
+        {"30c0", 2, 1, 0, 0},         /* xor al, al too */
+        {"f20f5ec1", 2, 14, 4, 0},    /* divsd of ordinary values */
+        {"f20f51c1", 2, 18, 6, 0},    /* sqrtsd */
+        {"c5fd51c1", 1, 18, 12, 0},   /* vsqrtpd ymm */
+        {"f30f51c1", 2, 12, 3, 0},    /* sqrtss: the same for all values */
+        {"48f7f1", 2, 37, 7, 21},     /* div rcx */
+        {"c4e3714cc2f0", 1, 1, 0, 1}, /* vpblendvb: one a cycle */
+        {"0fba230500", 0, 0, 0, 0},   /* bt dword [rbx], 5: the load waits for the address only */
+    };
+    const fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("  %s\n", cases[i].hex);
+        const ooo_row *row = row_of(f, cases[i].hex);
+        const ooo_template *uop = ooo_table_uops(f->table, row);
+        assert_int_equal(uop->n_inputs, cases[i].n_inputs);
+        if (cases[i].latency > 0)
+            assert_int_equal(uop->outputs[0].cycles, cases[i].latency);
+        assert_int_equal(uop->divider, cases[i].divider);
+        assert_int_equal(row->block, cases[i].block);
+    }
+}
+
+static void knows_what_rename_and_microcode_do(void **state)
+{
+    const fixture *f = *state;
+    assert_true(row_of(f, "d9c9")->flags & OOO_SWAPPED); /* fxch */
+    assert_int_equal(row_of(f, "480fb1cb")->decoded, 0); /* cmpxchg rbx, rcx: microcode alone */
+    assert_int_equal(row_of(f, "480fb1cb")->microcoded, 5);
+    assert_int_equal(row_of(f, "48f7f1")->decoded, 4); /* div rcx: first the decoder */
+    const ooo_row *movs = row_of(f, "a4");
+    unsigned stepped = 0;
+    for (size_t i = 0; i < movs->n_uops; i++)
+        stepped += ooo_table_uops(f->table, movs)[i].outputs[0].kind == OOO_ROLE_BASE;
+    assert_int_equal(stepped, 2);
+}
+
 /* ---- laws ------------------------------------------------------------------------------------ */
 
 typedef struct survey {
@@ -150,7 +207,7 @@ static uint64_t flag_of(uint8_t kind)
 
 /* What a row's uops have written and loaded so far. */
 typedef struct progress {
-    uint64_t operands, temps, loaded, stored, flags;
+    uint64_t operands, temps, loaded, stored, flags, stepped;
 } progress;
 
 static void check_inputs(survey *s, const pie_block *block, const pie_insn *insn, size_t at,
@@ -200,6 +257,11 @@ static void check_outputs(survey *s, const pie_block *block, const pie_insn *ins
             after->operands |= bit;
         } else if (role->kind == OOO_ROLE_TEMP) {
             after->temps |= bit;
+        } else if (role->kind == OOO_ROLE_BASE) {
+            if (role->index >= insn->n_mems ||
+                !(insn->regs_written >> pie_block_mem(block, insn, role->index)->base & 1))
+                complain(s, block, insn, at, "steps a pointer that the instruction does not");
+            after->stepped |= bit;
         } else {
             if (!(insn->regs_written & flag_of(role->kind)))
                 complain(s, block, insn, at, "writes a flag that the instruction does not");
@@ -232,6 +294,20 @@ static void check_memory(survey *s, const pie_block *block, const pie_insn *insn
     after->stored |= UINT64_C(1) << uop->mem;
 }
 
+/* movsb, rep stosq and the like; not movsd xmm0, xmm1 */
+static bool is_string(const char *form)
+{
+    static const char *const names[] = {"MOVS", "STOS", "LODS", "SCAS", "CMPS"};
+    form += strncmp(form, "REP_", 4) == 0     ? 4
+            : strncmp(form, "REPE_", 5) == 0  ? 5
+            : strncmp(form, "REPNE_", 6) == 0 ? 6
+                                              : 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(form, names[i], 4) == 0 && strlen(form) == 5 && strchr("BWDQ", form[4]))
+            return true;
+    return false;
+}
+
 /* All that the instruction writes is written by some uop. Not counted: rsp of stack instructions,
  * rip and status words, for which the engine has its own ways; what only a system call clobbers. */
 static void check_complete(survey *s, const pie_block *block, const pie_insn *insn,
@@ -254,6 +330,9 @@ static void check_complete(survey *s, const pie_block *block, const pie_insn *in
             complain(s, block, insn, i, "memory that no uop stores");
         if (mem & PIE_MEM_READ && !(done->loaded >> i & 1) && strncmp(form, "XSAVE", 5) != 0)
             complain(s, block, insn, i, "memory that no uop loads");
+        const uint8_t base = pie_block_mem(block, insn, i)->base;
+        if (is_string(form) && insn->regs_written >> base & 1 && !(done->stepped >> i & 1))
+            complain(s, block, insn, i, "a pointer that no uop steps");
     }
 }
 
@@ -383,6 +462,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_row_that_is_meant),
+        cmocka_unit_test(has_the_dependencies_that_were_measured),
+        cmocka_unit_test(knows_what_rename_and_microcode_do),
         cmocka_unit_test(uops_fit_their_instructions),
         cmocka_unit_test(measured_blocks_need_no_fallback),
     };

@@ -390,6 +390,8 @@ static void write_name(ooo_core *core, uint8_t name, ooo_cycle cycle)
 
 static uint64_t address_of(const execution *e, const ooo_mem *mem)
 {
+    if (!(mem->flags & (OOO_MEM_READ | OOO_MEM_WRITE)))
+        return PIE_NO_ACCESS; /* a hint: no slot */
     const uint64_t *slots = e->step->slots + (mem->first_slot - e->step->first_slot);
     if (!(mem->flags & OOO_MEM_COUNTED))
         return slots[0];
@@ -740,13 +742,13 @@ static void run_repetition(ooo_core *core, const execution *e, ooo_cycle *comple
             100;
     const ooo_cycle start = core->rename.cycle + core->params.dispatch_delay;
     *complete = later(*complete, start + cycles);
-    for (size_t i = 0; i < insn->n_uops; i++) {
-        const ooo_uop *uop = &block->uops[insn->first_uop + i];
-        for (size_t k = 0; k < uop->n_outputs; k++)
-            if (e->n_writes > 0 || insn->n_uops == 1)
-                write_name(core, block->uses[uop->first_use + uop->n_inputs + k].name,
-                           start + cycles);
-    }
+    /* its results come at the end: those that wait, and that of a single uop */
+    for (uint32_t i = 0; i < e->n_writes; i++)
+        core->writes[i].cycle = later(core->writes[i].cycle, start + cycles);
+    const ooo_uop *uop = &block->uops[insn->first_uop];
+    for (size_t i = 0; insn->n_uops == 1 && i < uop->n_outputs; i++)
+        write_name(core, name_now(core, &block->uses[uop->first_use + uop->n_inputs + i]),
+                   start + cycles);
     core->loads_from = later(core->loads_from, start + cycles);
     core->stores_from = later(core->stores_from, start + cycles);
 }

@@ -434,6 +434,8 @@ static ooo_shape shape_of(const ooo_block *block, const ooo_insn *insn)
         return (ooo_shape){.kind = OOO_SHAPE_NONE};
     if (kind != OOO_SHAPE_EXECUTE) {
         const ooo_mem *mem = &block->mems[insn->first_mem + uops[0].mem];
+        if (!(mem->flags & (OOO_MEM_READ | OOO_MEM_WRITE)))
+            return (ooo_shape){.kind = OOO_SHAPE_NONE}; /* a hint: no slot */
         shape.mem = uops[0].mem;
         if (uops[0].n_outputs > 0)
             shape.loaded = block->uses[uops[0].first_use + uops[0].n_inputs].name;

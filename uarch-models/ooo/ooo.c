@@ -413,11 +413,13 @@ static void flush_waiting(ooo *self)
     execute_waiting(self, 0);
 }
 
-/* What the first @n instructions of a block add to the counters of instructions and accesses. */
-static void count_insns(ooo *self, const ooo_block *block, uint32_t n, const uint64_t *slots)
+/* What the first @n instructions of a block add to the counters of instructions and accesses; a
+ * repetition accesses its operands @times. */
+static void count_insns(ooo *self, const ooo_block *block, uint32_t n, const uint64_t *slots,
+                        uint64_t times)
 {
     ooo_totals *totals = &self->core->totals;
-    if (n == block->n_insns && block->is_plain) {
+    if (n == block->n_insns && block->is_plain && times == 1) {
         totals->instructions += n;
         totals->branches += block->n_branches;
         totals->loads += block->n_reads;
@@ -428,8 +430,8 @@ static void count_insns(ooo *self, const ooo_block *block, uint32_t n, const uin
         const ooo_insn *insn = &block->insns[i];
         totals->instructions++;
         totals->branches += (insn->flags & OOO_INSN_BRANCH) != 0;
-        totals->loads += insn->n_reads;
-        totals->stores += insn->n_writes_mem;
+        totals->loads += insn->n_reads * times;
+        totals->stores += insn->n_writes_mem * times;
         for (size_t k = 0; insn->has_counted && k < insn->n_mems; k++) {
             const ooo_mem *mem = &block->mems[insn->first_mem + k];
             if (!(mem->flags & OOO_MEM_COUNTED) || slots[mem->first_slot] == 0)
@@ -501,7 +503,7 @@ static void run_block(ooo *self, const ooo_block *block, uint32_t n, const uint6
 {
     if (n == 0)
         return;
-    count_insns(self, block, n, slots);
+    count_insns(self, block, n, slots, iterations);
     arrive(self, block, 0, slots, iterations, block->address == self->expected);
     for (uint32_t i = 1; i < n; i++)
         arrive(self, block, i, slots, 0, true);
@@ -535,7 +537,8 @@ static void keep_waiting(ooo *self)
 static void take_event(ooo *self, uint32_t type, const uint64_t *words)
 {
     enum { WRITE = 1, WRITEV = 20 }; /* numbers of x86-64 Linux */
-    flush_waiting(self);
+    if (type == PIE_EVENT_SIGNAL || type == PIE_EVENT_END)
+        flush_waiting(self); /* what comes next, if anything, says nothing of it */
     if (type != PIE_EVENT_SYSCALL)
         return;
     self->core->totals.syscalls++;
@@ -554,11 +557,11 @@ static pie_status ooo_consume(void *instance, const uint64_t *words, size_t n_wo
         switch (pie_record_kind(header)) {
         case PIE_RECORD_BLOCK: {
             const ooo_block *block = self->blocks[argument];
-            run_block(self, block, block->n_insns, at + 1, 0);
+            run_block(self, block, block->n_insns, at + 1, 1);
             break;
         }
         case PIE_RECORD_CUT:
-            run_block(self, self->blocks[argument], (uint32_t)at[1], at + 2, 0);
+            run_block(self, self->blocks[argument], (uint32_t)at[1], at + 2, 1);
             break;
         case PIE_RECORD_REP:
             run_block(self, self->blocks[argument], 1, at + 3, at[1]);

@@ -187,6 +187,19 @@ static pie_status add_attributes(const parser *p, char *text, ooo_row *row)
     return PIE_OK;
 }
 
+static int condition_number(const char *text, size_t n);
+
+static pie_status check_conditions(const parser *p, const char *text)
+{
+    for (const char *at = text; *at;) {
+        const size_t n = strcspn(at, ",");
+        if (condition_number(at, n) < 0 || (at[n] == ',' && at[n + 1] == '\0'))
+            return refuse(p, "not a condition", at);
+        at += n + (at[n] == ',');
+    }
+    return PIE_OK;
+}
+
 static bool count(const char *text, uint16_t *ret)
 {
     unsigned long value;
@@ -202,14 +215,15 @@ static pie_status add_row(parser *p, char *line)
     ooo_table *table = p->table;
     char *columns[N_COLUMNS];
     size_t n = 0;
-    for (char *at = line; n < N_COLUMNS && at; n++) {
+    char *at = line;
+    for (; n < N_COLUMNS && at; n++) {
         columns[n] = at;
         at = strchr(at, '\t');
         if (at)
             *at++ = '\0';
-        else if (n + 1 < N_COLUMNS)
-            return refuse(p, "a row has nine columns with tabs between", line);
     }
+    if (n < N_COLUMNS || at || *columns[0] == '\0')
+        return refuse(p, "a row has nine columns with tabs between", line);
     ooo_row row = {.form = columns[0],
                    .when = strcmp(columns[1], "-") == 0 ? "" : columns[1],
                    .number = table->n_rows};
@@ -228,7 +242,9 @@ static pie_status add_row(parser *p, char *line)
     if (fuse == sizeof fuses / sizeof *fuses)
         return refuse(p, "fuse is -, all, cz or z", columns[7]);
     row.fuse = (uint8_t)fuse;
-    pie_status status = add_attributes(p, columns[6], &row);
+    pie_status status = check_conditions(p, row.when);
+    if (status == PIE_OK)
+        status = add_attributes(p, columns[6], &row);
     if (status == PIE_OK)
         status = add_uops(p, columns[8], &row);
     if (status != PIE_OK)
@@ -266,7 +282,14 @@ static pie_status read_text(const char *path, const pie_host *host, char **ret_t
     text = malloc((size_t)size + 1);
     if (!text)
         goto cleanup;
-    text[fread(text, 1, (size_t)size, file)] = '\0';
+    const size_t n = fread(text, 1, (size_t)size, file);
+    text[n] = '\0';
+    if (strlen(text) != n) {
+        snprintf(message, sizeof message, "%s: not a text: it holds a zero byte", path);
+        host->log(host, PIE_LOG_ERROR, message);
+        status = PIE_ERR_CONFIG;
+        goto cleanup;
+    }
     *ret_text = text;
     text = NULL;
     status = PIE_OK;
@@ -325,6 +348,8 @@ pie_status ooo_table_load(const char *path, const pie_host *host, ooo_table **re
         }
         line = end ? end + 1 : NULL;
     }
+    if (status == PIE_OK && table->n_rows == 0)
+        status = refuse(&p, have_header ? "the table has no rows" : "the header is missing", "");
     if (status == PIE_OK)
         status = index_rows(&p);
     if (status != PIE_OK) {
@@ -380,30 +405,51 @@ static bool is_late_byte(const pie_block *block, const pie_insn *insn)
     return false;
 }
 
+enum { N_CONDITIONS = 11 };
+static const char *const conditions[N_CONDITIONS] = {
+    "high0", "high1", "low0", "low1", "imm0", "imm1", "same", "w", "lock", "indexed", "rex8"};
+
+/* Number of a condition by name; N_CONDITIONS: "op=HH"; -1: it is none. */
+static int condition_number(const char *text, size_t n)
+{
+    for (int i = 0; i < N_CONDITIONS; i++)
+        if (strlen(conditions[i]) == n && memcmp(conditions[i], text, n) == 0)
+            return i;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    if (n == 5 && memcmp(text, "op=", 3) == 0 && memchr(digits, text[3], sizeof digits - 1) &&
+        memchr(digits, text[4], sizeof digits - 1))
+        return N_CONDITIONS;
+    return -1;
+}
+
 static bool holds(const char *condition, size_t n, const pie_block *block, const pie_insn *insn)
 {
-    const struct {
-        const char *name;
-        bool value;
-    } known[] = {
-        {"high0", (insn->flags & PIE_INSN_HIGH8_0) != 0},
-        {"high1", (insn->flags & PIE_INSN_HIGH8_1) != 0},
-        {"low0", (insn->flags & PIE_INSN_HIGH8_0) == 0},
-        {"low1", (insn->flags & PIE_INSN_HIGH8_1) == 0},
-        {"imm0", (insn->flags & PIE_INSN_ZERO_IMM) != 0},
-        {"imm1", (insn->flags & PIE_INSN_ZERO_IMM) == 0},
-        {"same", (insn->flags & PIE_INSN_SAME_REG) != 0},
-        {"w", (insn->flags & PIE_INSN_REX_W) != 0},
-        {"lock", (insn->flags & PIE_INSN_LOCK) != 0},
-        {"indexed", is_indexed(block, insn)},
-        {"rex8", is_late_byte(block, insn)},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].name) == n && memcmp(known[i].name, condition, n) == 0)
-            return known[i].value;
-    if (n == 5 && memcmp(condition, "op=", 3) == 0)
+    switch (condition_number(condition, n)) {
+    case 0:
+        return insn->flags & PIE_INSN_HIGH8_0;
+    case 1:
+        return insn->flags & PIE_INSN_HIGH8_1;
+    case 2:
+        return !(insn->flags & PIE_INSN_HIGH8_0);
+    case 3:
+        return !(insn->flags & PIE_INSN_HIGH8_1);
+    case 4:
+        return insn->flags & PIE_INSN_ZERO_IMM;
+    case 5:
+        return !(insn->flags & PIE_INSN_ZERO_IMM);
+    case 6:
+        return insn->flags & PIE_INSN_SAME_REG;
+    case 7:
+        return insn->flags & PIE_INSN_REX_W;
+    case 8:
+        return insn->flags & PIE_INSN_LOCK;
+    case 9:
+        return is_indexed(block, insn);
+    case 10:
+        return is_late_byte(block, insn);
+    default:
         return strtoul(condition + 3, NULL, 16) == insn->opcode;
-    return false;
+    }
 }
 
 static bool fits(const ooo_row *row, const pie_block *block, const pie_insn *insn)
