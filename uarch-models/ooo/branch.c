@@ -24,8 +24,8 @@ const ooo_branch_params ooo_branch_skylake = {
     .tables = 5,          /* assumption */
     .table_entries = 1024,
     .tag_bits = 11, /* assumption */
-    /* 93 taken branches: the longest history found on Haswell to Skylake (Half&Half, S&P 2023);
-     * what lies between is the geometric series of TAGE */
+    /* 93 taken branches: the longest history found on Haswell to Skylake (Yavarzadeh and others,
+     * Half&Half, 2023; from memory); what lies between is the geometric series of TAGE */
     .history = {4, 9, 19, 42, 93},
     .loop_entries = 32, /* assumption; see branch.md */
     .loop_limit = 64,   /* assumption */
@@ -34,7 +34,7 @@ const ooo_branch_params ooo_branch_skylake = {
     .btb_ways = 4,
     .indirect_tables = 3, /* assumption */
     .indirect_entries = 512,
-    .indirect_history = {0, 1, 2}, /* assumption; J. Horn found 29 taken branches on Haswell */
+    .indirect_history = {0, 1, 2}, /* assumption */
     .return_entries = 16           /* H. Wong, Microbenchmarking Return Address Branch Prediction */
 };
 
@@ -99,6 +99,7 @@ void ooo_branch_init(ooo_branch_unit *u, const ooo_branch_params *params)
     u->table_shift = 32 - (uint32_t)__builtin_ctz(params->table_entries);
     u->target_shift = 32 - (uint32_t)__builtin_ctz(params->indirect_entries);
     for (uint32_t i = 0; i < params->tables; i++) {
+        u->lengths[i] = (uint8_t)params->history[i];
         u->left[i] = 1;
         for (uint32_t k = 0; k < params->history[i]; k++)
             u->left[i] *= STEP;
@@ -120,8 +121,8 @@ static uint32_t mix(uint64_t value)
 static void push_history(ooo_branch_unit *u, uint64_t last, uint64_t target)
 {
     const uint64_t product = last * ODD_1 + target * ODD_3;
-    const uint64_t sum = u->history[u->now] * STEP + (product ^ product >> 32) * ODD_2;
-    u->history[++u->now] = sum;
+    u->sum = u->sum * STEP + (product ^ product >> 32) * ODD_2;
+    u->history[++u->now] = u->sum;
     u->n_hashed = 0;
 }
 
@@ -129,14 +130,17 @@ static void push_history(ooo_branch_unit *u, uint64_t last, uint64_t target)
  * until the next taken branch. */
 static void hash_history(ooo_branch_unit *u, uint32_t tables)
 {
-    const uint64_t sum = u->history[u->now];
+    const uint64_t sum = u->sum;
+    const uint8_t now = u->now;
     for (uint32_t i = u->n_hashed; i < tables; i++) {
-        const uint8_t before = (uint8_t)(u->now - u->params.history[i]);
+        const uint8_t before = (uint8_t)(now - u->lengths[i]);
         u->hashes[i] = (uint32_t)((sum - u->history[before] * u->left[i]) >> 32);
     }
     u->n_hashed = (uint8_t)tables;
 }
 
+/* Where hardware throws dice: Marsaglia's xorshift, a linear feedback shift register that takes
+ * many steps at once. */
 static uint32_t next_random(ooo_branch_unit *u)
 {
     uint32_t x = u->random;
@@ -144,6 +148,12 @@ static uint32_t next_random(ooo_branch_unit *u)
     x ^= x >> 17;
     x ^= x << 5;
     return u->random = x;
+}
+
+/* @value one up or down, within bounds. */
+static int8_t step(int8_t value, bool up, int8_t min, int8_t max)
+{
+    return (int8_t)(up ? value + (value < max) : value - (value > min));
 }
 
 /* ---- branch target buffer ---------------------------------------------------------------------
@@ -219,8 +229,7 @@ static void loop_learn(ooo_branch_unit *u, ooo_loop *loop, uint64_t last, bool t
     }
     if (taken == (loop->body != 0)) {
         loop->current++;
-        const bool too_long = loop->confidence > 0 && loop->current > loop->trip;
-        if (too_long)
+        if (loop->current > loop->trip)
             loop->confidence = 0;
         if (loop->current >= u->params.loop_limit)
             *loop = (ooo_loop){0};
@@ -270,9 +279,10 @@ static void look_up(ooo_branch_unit *u, uint32_t key, uint8_t base, lookup *l)
     const uint32_t depth = base >> BASE_DEPTH;
     if (depth > u->n_hashed)
         hash_history(u, depth);
-    for (uint32_t i = depth; i-- > 0;) {
-        const uint32_t tag = (u->hashes[i] ^ key) & u->tag_mask;
-        hits = 2 * hits + (entry_of(u, i, key)->tag == tag);
+    const uint32_t mask = u->tag_mask, shift = u->table_shift;
+    for (uint32_t i = 0; i < depth; i++) {
+        const uint32_t hash = u->hashes[i] ^ key;
+        hits |= (uint32_t)(u->tables[i][hash >> shift].tag == (hash & mask)) << i;
     }
     l->key = key;
     l->entry = l->second = NULL;
@@ -296,17 +306,15 @@ static void look_up(ooo_branch_unit *u, uint32_t key, uint8_t base, lookup *l)
         l->taken = l->second_taken;
 }
 
-static void count(int8_t *counter, bool taken)
+static void count(ooo_direction *entry, bool taken)
 {
-    const int8_t up = *counter<3, down = *counter> - 4;
-    *counter = (int8_t)(*counter + (taken ? up : -down));
+    entry->counter = step(entry->counter, taken, -4, 3);
 }
 
 static void count_base(uint8_t *base, bool taken)
 {
     const uint8_t counter = *base & BASE_COUNTER;
-    if (taken ? counter < 3 : counter > 0)
-        *base = (uint8_t)(*base + (taken ? 1 : -1));
+    *base = (uint8_t)(*base - counter + step((int8_t)counter, taken, 0, 3));
 }
 
 /* Every entry loses half of its use, so that none stays for ever. */
@@ -349,12 +357,8 @@ static void allocate(ooo_branch_unit *u, const lookup *l, uint8_t *base, bool ta
 
 static void learn(ooo_branch_unit *u, const lookup *l, uint8_t *base, bool taken, bool missed)
 {
-    if (l->is_new && l->entry_taken != l->second_taken) {
-        if (l->second_taken == taken)
-            u->trust_new = (int8_t)(u->trust_new + (u->trust_new < TRUST - 1));
-        else
-            u->trust_new = (int8_t)(u->trust_new - (u->trust_new > -TRUST));
-    }
+    if (l->is_new && l->entry_taken != l->second_taken)
+        u->trust_new = step(u->trust_new, l->second_taken == taken, -TRUST, TRUST - 1);
     if (missed && l->taken != taken && !(l->is_new && l->entry_taken == taken))
         allocate(u, l, base, taken);
     if (!l->entry) {
@@ -363,22 +367,17 @@ static void learn(ooo_branch_unit *u, const lookup *l, uint8_t *base, bool taken
     }
     if (l->entry->useful == 0) { /* not sure of itself: the next one learns, too */
         if (l->second)
-            count(&l->second->counter, taken);
+            count(l->second, taken);
         else
             count_base(base, taken);
     }
-    count(&l->entry->counter, taken);
-    if (l->entry_taken != l->second_taken) {
-        if (l->entry_taken == taken)
-            l->entry->useful = (uint8_t)(l->entry->useful + (l->entry->useful < 3));
-        else
-            l->entry->useful = (uint8_t)(l->entry->useful - (l->entry->useful > 0));
-    }
+    count(l->entry, taken);
+    if (l->entry_taken != l->second_taken)
+        l->entry->useful = step(l->entry->useful, l->entry_taken == taken, 0, 3);
 }
 
 /* Tables and loops: of branches that go both ways. */
-__attribute__((noinline)) static bool predict_mixed(ooo_branch_unit *u, uint64_t last,
-                                                    uint8_t *base, bool taken)
+static bool predict_mixed(ooo_branch_unit *u, uint64_t last, uint8_t *base, bool taken)
 {
     lookup l;
     const uint32_t key = mix(last);
@@ -390,12 +389,8 @@ __attribute__((noinline)) static bool predict_mixed(ooo_branch_unit *u, uint64_t
         if (loop_predicts(loop, last, &says)) {
             if (u->trust_loops >= 0)
                 direction = says;
-            if (says != l.taken) {
-                if (says == taken)
-                    u->trust_loops = (int8_t)(u->trust_loops + (u->trust_loops < LOOP_TRUST - 1));
-                else
-                    u->trust_loops = (int8_t)(u->trust_loops - (u->trust_loops > -LOOP_TRUST));
-            }
+            if (says != l.taken)
+                u->trust_loops = step(u->trust_loops, says == taken, -LOOP_TRUST, LOOP_TRUST - 1);
         }
         loop_learn(u, loop, last, taken, l.taken != taken);
     }
@@ -457,8 +452,7 @@ static void allocate_target(ooo_branch_unit *u, ooo_target *const *entries, cons
 
 /* The entry with the longest history that knows the branch; without one, or when that is unsure,
  * what comes next, in the end the BTB's last target. */
-__attribute__((noinline)) static ooo_branch_verdict indirect(ooo_branch_unit *u, uint64_t last,
-                                                             uint64_t target)
+static ooo_branch_verdict indirect(ooo_branch_unit *u, uint64_t last, uint64_t target)
 {
     ooo_target *entries[OOO_BRANCH_MAX_INDIRECT];
     uint16_t tags[OOO_BRANCH_MAX_INDIRECT];
@@ -483,12 +477,12 @@ __attribute__((noinline)) static ooo_branch_verdict indirect(ooo_branch_unit *u,
     const bool known = entry != BTB_NONE;
     const uint32_t before = known ? u->btb_targets[entry] : 0;
     const uint32_t fallback = second ? second->target : before;
-    const bool sure = provider && (provider->confidence > 0 || (!second && !known));
+    const bool sure = provider && provider->confidence > 0;
     const uint32_t predicted = sure ? provider->target : fallback;
     const bool right = provider && provider->target == actual;
     if (provider) {
         if (right) {
-            provider->confidence = (uint8_t)(provider->confidence + (provider->confidence < 3));
+            provider->confidence = step(provider->confidence, true, 0, 3);
             if (fallback != actual)
                 provider->useful = 1;
         } else if (provider->confidence > 0) {

@@ -57,18 +57,18 @@ enum { OOO_NOT_TAKEN = 0, OOO_TAKEN = 1, OOO_OUTCOME_UNKNOWN = 2 };
 typedef struct ooo_direction {
     uint16_t tag;
     int8_t counter; /* -4 .. 3, taken from 0 */
-    uint8_t useful; /* 0 .. 3 */
+    int8_t useful;  /* 0 .. 3 */
 } ooo_direction;
 
 typedef struct ooo_target {
     uint16_t tag;
-    uint8_t confidence; /* 0 .. 3 */
-    uint8_t useful;     /* 0 .. 1 */
-    uint32_t target;    /* low half */
+    int8_t confidence; /* 0 .. 3 */
+    int8_t useful;     /* 0 .. 1 */
+    uint32_t target;   /* low half */
 } ooo_target;
 
 typedef struct ooo_loop {
-    uint32_t tag;     /* + 1; 0 = free */
+    uint32_t tag;     /* 0 = free */
     uint16_t trip;    /* times the body's direction came before the last exit; 0 = not known */
     uint16_t current; /* since the last exit */
     uint8_t confidence;
@@ -80,11 +80,12 @@ typedef struct ooo_loop {
 typedef struct ooo_branch_unit {
     ooo_branch_params params;
     uint32_t table_shift, target_shift, tag_mask;
-    uint32_t random; /* shift register; never 0 */
+    uint32_t random; /* never 0 */
     /* sums of footprints after each of the last 256 taken branches, the youngest at `now`; and what
      * is left of the sum a table's history ago */
-    uint64_t history[OOO_BRANCH_MAX_HISTORY + 1];
+    uint64_t history[OOO_BRANCH_MAX_HISTORY + 1], sum; /* sum: history[now] */
     uint64_t left[OOO_BRANCH_MAX_TABLES];
+    uint8_t lengths[OOO_BRANCH_MAX_TABLES];
     uint32_t hashes[OOO_BRANCH_MAX_TABLES]; /* of what each table sees */
     uint8_t now, n_hashed;                  /* hashes that are of the present */
     int8_t trust_new;                       /* < 0: a new entry knows better */

@@ -349,11 +349,12 @@ static ooo_cycle load_done(ooo_core *core, uint64_t address, uint32_t bytes, ooo
 
 typedef struct execution {
     const ooo_step *step;
-    const ooo_uop *next; /* unfused */
-    uint32_t n_done;     /* uops so far */
-    uint32_t n_loads;    /* of the instruction: which element of a gather is next */
-    uint64_t store;      /* number of the store whose data is next */
-    uint64_t released;   /* of the store that goes to the cache next */
+    const ooo_uop *next;               /* unfused */
+    uint32_t n_done;                   /* uops so far */
+    uint32_t n_loads;                  /* of the instruction: which element of a gather is next */
+    uint64_t store;                    /* number of the store whose data is next */
+    uint64_t released;                 /* of the store that goes to the cache next */
+    ooo_cycle first_start, last_start; /* dispatch of its first uop, and the latest of any */
     ooo_cycle *block_until;
     uint32_t n_writes; /* in core->writes */
 } execution;
@@ -508,9 +509,11 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     const uint32_t port = bind_port(core, ports);
     const ooo_cycle start = dispatch(core, port, uop->divider, ready);
     if (e->n_done == 0) {
+        e->first_start = start;
         if (insn->block > 0)
             e->block_until[insn->row] = start + insn->block;
     }
+    e->last_start = later(e->last_start, start);
     ooo_cycle complete = start + 2, done = start;
     switch (uop->class) {
     case OOO_LOAD:
@@ -545,7 +548,7 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
             core->writes[e->n_writes++] = (ooo_late_write){at, name};
         complete = later(complete, at);
     }
-    if (insn->block > 0 && e->n_done == 0)
+    if (insn->block > 0 && e->n_done == 0 && !(insn->flags & OOO_INSN_LOCK))
         complete = later(complete, start + insn->block);
     observe(core, insn, e->n_done, uop->class, port, start, complete);
     e->next++;
@@ -599,7 +602,11 @@ static void release(ooo_core *core, execution *e, const ooo_uop *uops, ooo_cycle
         if (uops[i].class == OOO_LOAD) {
             core->load_retired[load++ % OOO_BUFFER_RING] = cycle;
         } else if (uops[i].class == OOO_STORE_DATA) {
-            commit(core, e->released++, cycle);
+            const ooo_insn *insn = e->step->insn;
+            ooo_cycle leaves = cycle;
+            if (insn->flags & OOO_INSN_LOCK && insn->block > 0)
+                leaves = e->first_start + insn->block - 1; /* holds the line for its time */
+            commit(core, e->released++, leaves);
         }
         if (uops[i].flags & OOO_WRITES_INTEGER)
             core->integer_retired[core->n_integer++ % OOO_WRITER_RING] = cycle;
@@ -740,7 +747,7 @@ static void run_repetition(ooo_core *core, const execution *e, ooo_cycle *comple
         cycles +=
             (e->step->iterations * (insn->rep_centicycles ? insn->rep_centicycles : 100u) + 99) /
             100;
-    const ooo_cycle start = core->rename.cycle + core->params.dispatch_delay;
+    const ooo_cycle start = later(core->rename.cycle + core->params.dispatch_delay, e->last_start);
     *complete = later(*complete, start + cycles);
     /* its results come at the end: those that wait, and that of a single uop */
     for (uint32_t i = 0; i < e->n_writes; i++)

@@ -1,7 +1,7 @@
 /* memory.c - caches, translation, prefetchers, memory. Rules: docs/internals/memory.md. */
 #include "memory.h"
 
-#include <math.h>
+#include <emmintrin.h>
 #include <string.h>
 
 enum {
@@ -105,6 +105,12 @@ static uint32_t log2_up(uint64_t n)
     return bits;
 }
 
+/* Tags are compared four at a time; what lies beyond the ways stays 0. */
+static uint32_t stride_bits(const ooo_cache_params *cache)
+{
+    return cache->ways > 4 ? log2_up(cache->ways) : 2;
+}
+
 const char *ooo_memory_check(const ooo_memory_params *p)
 {
     const struct {
@@ -129,9 +135,11 @@ const char *ooo_memory_check(const ooo_memory_params *p)
             return caches[i].wrong;
         if (c->replacement > OOO_REPLACE_QLRU_L3)
             return "replacement: lru, plru, or qlru";
+        if (c->replacement >= OOO_REPLACE_QLRU_L2 && c->ways < 2)
+            return "qlru: at least two ways";
         if (c->replacement == OOO_REPLACE_PLRU && !is_power(c->ways))
             return "plru: the number of ways must be a power of two";
-        tags += n << log2_up(c->ways);
+        tags += n << stride_bits(c);
         sets += n;
     }
     if (tags > OOO_MEMORY_TAGS || sets > OOO_MEMORY_SETS)
@@ -211,16 +219,25 @@ static uint64_t line_of(const ooo_memory *m, const ooo_cache *c, uint32_t index)
     return (uint64_t)((m->tags[index] & ~DIRTY) - 1) << bits | (set & ((UINT64_C(1) << bits) - 1));
 }
 
+/* Bit per way, four at a time: tags equal to @tag, whether dirty or not. */
+static uint32_t equal_tags(const uint32_t *tags, uint32_t ways, uint32_t tag)
+{
+    const __m128i wanted = _mm_set1_epi32((int)tag), clean = _mm_set1_epi32((int)~DIRTY);
+    uint32_t found = 0;
+    for (uint32_t way = 0; way < ways; way += 4) {
+        const __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(tags + way));
+        const __m128i equal = _mm_cmpeq_epi32(_mm_and_si128(four, clean), wanted);
+        found |= (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(equal)) << way;
+    }
+    return found;
+}
+
 /* Index of the line's tag, 0 when it is not there (index 0 is never used). */
 static uint32_t find(const ooo_memory *m, const ooo_cache *c, uint64_t line)
 {
-    const uint32_t tag = tag_of(c, line);
     const uint32_t first = c->first_tag + (set_of(c, line) << c->stride_bits);
-    const uint32_t *tags = &m->tags[first];
-    for (uint32_t way = 0; way < c->ways; way++)
-        if ((tags[way] & ~DIRTY) == tag)
-            return first + way;
-    return 0;
+    const uint32_t found = equal_tags(&m->tags[first], c->ways, tag_of(c, line));
+    return found ? first + (uint32_t)__builtin_ctz(found) : 0;
 }
 
 /* A nibble per way, the latest lowest: @way comes to the front. */
@@ -234,8 +251,17 @@ static uint64_t to_front(uint64_t order, uint32_t way)
     return (order & ~moved) | (order << 4 & moved) | way;
 }
 
+/* The tree's bits on the way to @way point to the other side. */
 static uint64_t tree_away(uint64_t tree, uint32_t ways, uint32_t way)
 {
+    if (ways == 8) { /* the first level's case, at once: nodes 1; 2, 3; 4 .. 7 */
+        const uint32_t pair = way >> 1, half = way >> 2;
+        const uint64_t mine = UINT64_C(2) | UINT64_C(4) << half | UINT64_C(16) << pair;
+        const uint64_t value = (uint64_t)(~way >> 2 & 1) << 1 |
+                               (uint64_t)(~way >> 1 & 1) << 2 << half |
+                               (uint64_t)(~way & 1) << 4 << pair;
+        return (tree & ~mine) | value;
+    }
     uint32_t node = 1;
     for (uint32_t half = ways >> 1; half; half >>= 1) {
         const uint32_t right = (way & half) != 0;
@@ -315,21 +341,26 @@ static uint32_t new_age(ooo_memory *m, uint32_t set)
 static uint32_t choose_way(ooo_memory *m, const ooo_cache *c, uint32_t set, const uint32_t *tags)
 {
     uint64_t *order = &m->order[c->first_set + set];
+    const uint32_t empty_ways = equal_tags(tags, c->ways, 0) & ((1u << c->ways) - 1);
     if (c->replacement >= OOO_REPLACE_QLRU_L2) {
         const uint32_t ages = (uint32_t)*order;
-        const uint32_t oldest = ages & ages >> 1 & low_bits(c->ways);
+        const uint32_t oldest = ages & ages >> 1 & low_bits(c->ways); /* never 0, see age_up() */
         const bool is_l3 = c->replacement == OOO_REPLACE_QLRU_L3;
-        const uint32_t bit = (uint32_t)(is_l3 ? __builtin_ctz(oldest) : 31 - __builtin_clz(oldest));
+        uint32_t way; /* L3 from the left, L2 from the right */
+        if (empty_ways)
+            way = (uint32_t)(is_l3 ? __builtin_ctz(empty_ways) : 31 - __builtin_clz(empty_ways));
+        else
+            way = (uint32_t)(is_l3 ? __builtin_ctz(oldest) : 31 - __builtin_clz(oldest)) / 2;
         const uint32_t age = is_l3 ? new_age(m, set) : 1;
-        const uint32_t others = ages & ~(UINT32_C(3) << bit);
-        *order = age_up(others | age << bit, c->ways, is_l3 ? c->ways : bit / 2);
-        return bit / 2;
+        const uint32_t others = ages & ~(UINT32_C(3) << 2 * way);
+        *order = age_up(others | age << 2 * way, c->ways, is_l3 ? c->ways : way);
+        return way;
     }
-    uint32_t way = 0;
-    while (way < c->ways && tags[way])
-        way++;
     const bool is_lru = c->replacement == OOO_REPLACE_LRU;
-    if (way == c->ways)
+    uint32_t way;
+    if (empty_ways)
+        way = (uint32_t)__builtin_ctz(empty_ways);
+    else
         way = is_lru ? (uint32_t)(*order >> 4 * (c->ways - 1) & 15) : tree_victim(*order, c->ways);
     *order = is_lru ? to_front(*order, way) : tree_away(*order, c->ways, way);
     return way;
@@ -380,14 +411,14 @@ static void empty(ooo_memory *m, const ooo_cache *c)
 /* ---- shared units -------------------------------------------------------------------------------
  */
 
-/* The first time from @at on at which a unit is free for @length cycles; the span is the caller's
- * to set the end of. Without @wait only @at itself will do. NULL: none, or (older than all that is
- * remembered) nothing to reserve; *ret_from says. */
+/* Takes a unit for @length cycles in the first gap from @at on, at *@ret_from; the caller sets the
+ * end of the span when it knows better. Without @wait only @at itself will do, else *@ret_from is
+ * NO_TIME. NULL also when @at lies before all that is remembered: then nothing is reserved. */
 static ooo_span *units_take(ooo_units *u, ooo_cycle at, ooo_cycle length, bool wait,
                             ooo_cycle *ret_from)
 {
     ooo_cycle best = NO_TIME;
-    uint32_t unit = 0, place_in = 0;
+    uint32_t unit = 0, position = 0;
     for (uint32_t i = 0; i < u->n && best != at; i++) {
         const ooo_span *spans = u->spans[i];
         const uint32_t count = u->count[i];
@@ -400,33 +431,40 @@ static ooo_span *units_take(ooo_units *u, ooo_cycle at, ooo_cycle length, bool w
         if (from < best) {
             best = from;
             unit = i;
-            place_in = k;
+            position = k;
         }
     }
+    *ret_from = best;
     if (best != at && !wait) {
         *ret_from = NO_TIME;
         return NULL;
     }
-    *ret_from = best;
     ooo_span *spans = u->spans[unit];
-    if (u->count[unit] == OOO_UNIT_SPANS) {
-        if (place_in == 0)
+    if (u->count[unit] == OOO_UNIT_SPANS) { /* the older half is forgotten */
+        enum { HALF = OOO_UNIT_SPANS / 2 };
+        if (position < HALF)
             return NULL;
-        place_in--;
-        memmove(spans, spans + 1, place_in * sizeof *spans); /* the oldest is forgotten */
-    } else {
-        memmove(spans + place_in + 1, spans + place_in,
-                (u->count[unit] - place_in) * sizeof *spans);
-        u->count[unit]++;
+        memmove(spans, spans + HALF, HALF * sizeof *spans);
+        u->count[unit] = HALF;
+        position -= HALF;
     }
-    spans[place_in] = (ooo_span){best, best + length};
-    return &spans[place_in];
+    if (position < u->count[unit])
+        memmove(spans + position + 1, spans + position,
+                (u->count[unit] - position) * sizeof *spans);
+    u->count[unit]++;
+    spans[position] = (ooo_span){best, best + length};
+    return &spans[position];
+}
+
+static uint64_t nearest(double positive)
+{
+    return (uint64_t)(positive + 0.5);
 }
 
 static void bus_init(ooo_bus *bus, double cycles_per_slot)
 {
-    bus->slots_per_cycle = (uint64_t)llround(ldexp(1 / cycles_per_slot, FRACTION));
-    bus->cycles_per_slot = (uint64_t)llround(ldexp(cycles_per_slot, FRACTION));
+    bus->slots_per_cycle = nearest((1 << FRACTION) / cycles_per_slot);
+    bus->cycles_per_slot = nearest((1 << FRACTION) * cycles_per_slot);
 }
 
 /* Takes @n slots from @at on; returns @at and what had to be waited. */
@@ -556,16 +594,32 @@ static void leave_l1(ooo_memory *m, const victim *v, ooo_cycle at)
 /* ---- L2 and below -------------------------------------------------------------------------------
  */
 
+/* Where a line is: indices in L2 and L3; in L3 only when not in L2. */
+typedef struct whereabouts {
+    uint32_t l2, l3;
+} whereabouts;
+
+static whereabouts look_up(const ooo_memory *m, uint64_t line)
+{
+    const uint32_t l2 = find(m, &m->l2, line);
+    return (whereabouts){.l2 = l2, .l3 = l2 ? 0 : find(m, &m->l3, line)};
+}
+
+static ooo_cycle extra_of(const ooo_memory *m, whereabouts where)
+{
+    return m->extra[where.l2 ? OOO_LEVEL_L2 : where.l3 ? OOO_LEVEL_L3 : OOO_LEVEL_DRAM];
+}
+
 /* @line, which L2 lacks, is asked for in @at: comes into L3 and L2. Returns when an access of L2
  * finds it. */
-static ooo_cycle fill_l2(ooo_memory *m, uint64_t line, ooo_cycle at, uint8_t *ret_level)
+static ooo_cycle fill_l2(ooo_memory *m, uint64_t line, uint32_t index, ooo_cycle at,
+                         uint8_t *ret_level)
 {
     const ooo_cycle *extra = m->extra;
     const ooo_cycle own[OOO_N_LEVELS] = {0, 0, 0, m->dram_cycles};
     victim v;
     uint8_t level = OOO_LEVEL_L3;
     ooo_cycle there;
-    const uint32_t index = find(m, &m->l3, line);
     if (index) {
         touch(m, &m->l3, index);
         there = arrival(m, line, FLIGHT_L3, at, own, &level);
@@ -589,19 +643,19 @@ static ooo_cycle fill_l2(ooo_memory *m, uint64_t line, ooo_cycle at, uint8_t *re
 /* False: no request is free. */
 static bool prefetch_l2(ooo_memory *m, uint64_t line, ooo_cycle at)
 {
-    if (find(m, &m->l2, line))
+    const whereabouts where = look_up(m, line);
+    if (where.l2)
         return true;
     ooo_cycle from;
-    const ooo_cycle length =
-        m->extra[find(m, &m->l3, line) ? OOO_LEVEL_L3 : OOO_LEVEL_DRAM] - m->extra[OOO_LEVEL_L2];
-    ooo_span *span = units_take(&m->requests, at, length, false, &from);
+    ooo_span *span =
+        units_take(&m->requests, at, extra_of(m, where) - m->extra[OOO_LEVEL_L2], false, &from);
     if (from == NO_TIME) {
         m->totals.prefetches_dropped++;
         return false;
     }
     m->totals.prefetches_l2++;
     uint8_t level;
-    const ooo_cycle there = fill_l2(m, line, at, &level);
+    const ooo_cycle there = fill_l2(m, line, where.l3, at, &level);
     if (span)
         span->until = there;
     return true;
@@ -609,8 +663,9 @@ static bool prefetch_l2(ooo_memory *m, uint64_t line, ooo_cycle at)
 
 static ooo_stream *stream_of(ooo_memory *m, uint64_t page)
 {
-    ooo_stream *oldest = m->streams;
-    for (ooo_stream *s = m->streams; s < m->streams + OOO_STREAMS; s++) {
+    ooo_stream *set = &m->streams[page % (OOO_STREAMS / OOO_STREAM_WAYS) * OOO_STREAM_WAYS];
+    ooo_stream *oldest = set;
+    for (ooo_stream *s = set; s < set + OOO_STREAM_WAYS; s++) {
         if (s->page == page + 1)
             return s;
         if (s->used < oldest->used)
@@ -668,38 +723,35 @@ static void train_l2(ooo_memory *m, uint64_t line, ooo_cycle at, bool missed)
 }
 
 /* @line, which L1 lacks, is asked for in @at. Returns when an access of L1 finds it. */
-static ooo_cycle from_l2(ooo_memory *m, uint64_t line, ooo_cycle at, uint32_t purpose,
-                         uint8_t *ret_level)
+static ooo_cycle from_l2(ooo_memory *m, uint64_t line, whereabouts where, ooo_cycle at,
+                         uint32_t purpose, uint8_t *ret_level)
 {
     ooo_memory_totals *t = &m->totals;
     const ooo_cycle *extra = m->extra;
     ooo_cycle there = at;
     uint8_t level = OOO_LEVEL_L2;
-    const uint32_t index = find(m, &m->l2, line);
-    if (index) {
+    if (where.l2) {
         const ooo_cycle own[OOO_N_LEVELS] = {0, 0, extra[OOO_LEVEL_L3] - extra[OOO_LEVEL_L2],
                                              extra[OOO_LEVEL_DRAM] - extra[OOO_LEVEL_L2]};
-        touch(m, &m->l2, index);
+        touch(m, &m->l2, where.l2);
         there = arrival(m, line, FLIGHT_L2, at, own, &level);
     } else {
-        const bool in_l3 = find(m, &m->l3, line) != 0;
         ooo_cycle from;
-        ooo_span *span = units_take(
-            &m->requests, at, extra[in_l3 ? OOO_LEVEL_L3 : OOO_LEVEL_DRAM] - extra[OOO_LEVEL_L2],
-            true, &from);
-        const uint64_t missed_l3 = !in_l3;
+        ooo_span *span =
+            units_take(&m->requests, at, extra_of(m, where) - extra[OOO_LEVEL_L2], true, &from);
+        const uint64_t missed_l3 = where.l3 == 0;
         t->l2_misses += purpose == FOR_LOAD;
         t->l2_store_misses += purpose == FOR_STORE;
         t->l2_code_misses += purpose == FOR_CODE;
         t->l3_misses += purpose == FOR_LOAD ? missed_l3 : 0;
         t->l3_store_misses += purpose == FOR_STORE ? missed_l3 : 0;
         t->l3_code_misses += purpose == FOR_CODE ? missed_l3 : 0;
-        there = fill_l2(m, line, from, &level);
+        there = fill_l2(m, line, where.l3, from, &level);
         if (span)
             span->until = there;
     }
     if (purpose != FOR_WALK)
-        train_l2(m, line, at, !index);
+        train_l2(m, line, at, !where.l2);
     *ret_level = level;
     return bus_take(&m->l2_bus, there, m->params.l2_fill_slots) + extra[OOO_LEVEL_L2];
 }
@@ -730,21 +782,18 @@ static ooo_cycle through_l1(ooo_memory *m, const ooo_cache *c, uint64_t line, oo
     t->l1d_misses += purpose == FOR_LOAD;
     t->l1d_store_misses += purpose == FOR_STORE;
     t->l1i_misses += purpose == FOR_CODE;
+    const whereabouts where = look_up(m, line);
     ooo_cycle from = at;
     ooo_span *span = NULL;
     if (c == &m->l1d) {
-        const uint32_t nearest = find(m, &m->l2, line)   ? OOO_LEVEL_L2
-                                 : find(m, &m->l3, line) ? OOO_LEVEL_L3
-                                                         : OOO_LEVEL_DRAM;
-        const bool wait = purpose != FOR_PREFETCH;
-        span = units_take(&m->buffers, at, m->extra[nearest], wait, &from);
+        span = units_take(&m->buffers, at, extra_of(m, where), purpose != FOR_PREFETCH, &from);
         if (from == NO_TIME) {
             t->prefetches_dropped++;
             return NO_TIME;
         }
     }
     t->prefetches_l1 += purpose == FOR_PREFETCH;
-    const ooo_cycle ready = from_l2(m, line, from, purpose, ret_level);
+    const ooo_cycle ready = from_l2(m, line, where, from, purpose, ret_level);
     if (span)
         span->until = ready;
     victim v;
@@ -1025,9 +1074,12 @@ ooo_cycle ooo_memory_load_slow(ooo_memory *m, uint64_t address, uint64_t physica
                                uint64_t ip, ooo_cycle start, uint8_t *ret_level)
 {
     const uint64_t line = physical >> OOO_LINE_BITS, page = address >> OOO_PAGE_BITS;
-    ooo_cycle at = translate_data(m, page, physical >> OOO_PAGE_BITS, start), ready;
+    const ooo_recent_page *recent = &m->recent_page[page & m->dtlb_mask];
+    ooo_cycle at = start, ready;
     uint8_t level;
     uint32_t index;
+    if (recent->page != page + 1 || recent->ready > start)
+        at = translate_data(m, page, physical >> OOO_PAGE_BITS, start);
     m->totals.waited[OOO_LEVEL_L1] += at - start;
     ready = through_l1(m, &m->l1d, line, at, FOR_LOAD, &level, &index);
     remember(m, line, index, physical & 63, 1);
@@ -1193,7 +1245,7 @@ void ooo_memory_init(ooo_memory *m, const ooo_memory_params *params)
         *c = (ooo_cache){.ways = caches[i].params->ways,
                          .replacement = caches[i].params->replacement,
                          .set_bits = log2_up(n_sets(caches[i].params, caches[i].unit)),
-                         .stride_bits = log2_up(caches[i].params->ways),
+                         .stride_bits = stride_bits(caches[i].params),
                          .first_tag = next_tag,
                          .first_set = next_set};
         if (c == &m->l3 && params->l3_hash)
@@ -1207,9 +1259,9 @@ void ooo_memory_init(ooo_memory *m, const ooo_memory_params *params)
     m->dtlb_mask = (1u << m->dtlb.set_bits) - 1;
     const double l3 =
         params->l3_core_cycles + params->l3_uncore_cycles * params->core_ghz / params->uncore_ghz;
-    m->dram_cycles = (ooo_cycle)llround(params->dram_ns * params->core_ghz);
+    m->dram_cycles = nearest(params->dram_ns * params->core_ghz);
     m->extra[OOO_LEVEL_L2] = params->l2_latency - params->l1_latency;
-    m->extra[OOO_LEVEL_L3] = (ooo_cycle)llround(l3) - params->l1_latency;
+    m->extra[OOO_LEVEL_L3] = nearest(l3) - params->l1_latency;
     m->extra[OOO_LEVEL_DRAM] = m->extra[OOO_LEVEL_L3] + m->dram_cycles;
     m->buffers.n = params->l1_buffers;
     m->requests.n = params->l2_requests;

@@ -80,10 +80,11 @@ enum {
     OOO_TLB_SETS = 32,
     OOO_FLIGHTS = 1024,
     OOO_UNITS = 16,
-    OOO_UNIT_SPANS = 8,
+    OOO_UNIT_SPANS = 16,
     OOO_BUS_WORDS = 512,
     OOO_STRIDES = 64,
     OOO_STREAMS = 32,
+    OOO_STREAM_WAYS = 4,
     OOO_WC_LINES = 4,
     OOO_PAGE_LEAVES = 32,
     OOO_LEAF_BITS = 15, /* a leaf has a bit for each page of 128 MiB */
