@@ -138,7 +138,8 @@ static void counts_what_a_plain_cache_counts(void **state)
     ooo_memory_params p = bare();
     p.l1d.replacement = p.l2.replacement = p.l3.replacement = OOO_REPLACE_LRU;
     p.l3_hash = false;
-    p.l3 = (ooo_cache_params){1 << 20, 16, OOO_REPLACE_LRU};
+    /* small, so that lines often leave the inner levels because they leave L3 */
+    p.l3 = (ooo_cache_params){256 << 10, 16, OOO_REPLACE_LRU};
     static const struct {
         uint64_t bytes, stride; /* stride 0: random */
         bool stores;
@@ -153,7 +154,7 @@ static void counts_what_a_plain_cache_counts(void **state)
         memset(plain_misses, 0, sizeof plain_misses);
         plain_l1.sets = 64, plain_l1.ways = 8;
         plain_l2.sets = 1024, plain_l2.ways = 4;
-        plain_l3.sets = 1024, plain_l3.ways = 16;
+        plain_l3.sets = 256, plain_l3.ways = 16;
         begin(&p);
         for (uint64_t at = 0; at < streams[i].bytes; at += 4096) /* no fills at first touch */
             m.touched[0][(BASE + at) >> 18 & 511] = UINT64_MAX;
