@@ -61,8 +61,8 @@ typedef struct pie_uarch_mark {
 typedef struct pie_profile_row {
     uint32_t block_id;
     uint32_t insn;               /* index in the block */
-    uint64_t executions, cycles; /* cycles: from the retirement of the instruction before to its own,
-                                    so that the sum over all is the run's */
+    uint64_t executions, cycles; /* cycles: from the retirement of the instruction before to its
+                                    own, so that the sum over all is the run's */
     uint64_t l1d_misses, l2_misses, l3_misses, branch_misses;
 } pie_profile_row;
 
