@@ -484,15 +484,14 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     const ooo_block *block = e->step->block;
     const ooo_insn *insn = e->step->insn;
     const ooo_uop *uop = e->next;
-    const ooo_mem *mem =
-        uop->class != OOO_EXECUTE ? block->mems + insn->first_mem + uop->mem : NULL;
+    const ooo_mem *mem = block->mems + insn->first_mem + uop->mem; /* of L, A, D */
     const ooo_use *outputs = block->uses + uop->first_use + uop->n_inputs;
     uint32_t ports = uop->ports;
     if (uop->class == OOO_EXECUTE &&
         (e->step->branch || (insn->flags & OOO_INSN_CONDITIONAL && ports == NOT_TAKEN_PORTS)))
         ports = e->step->taken ? TAKEN_PORTS : NOT_TAKEN_PORTS;
     ooo_cycle ready = inputs_ready(core, block, uop);
-    if (mem && uop->class != OOO_STORE_DATA) {
+    if (uop->class == OOO_LOAD || uop->class == OOO_STORE_ADDRESS) {
         if (mem->base < OOO_N_NAMES)
             ready = later(ready, core->ready[mem->base]);
         if (mem->index < OOO_N_NAMES)
