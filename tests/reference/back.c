@@ -17,7 +17,8 @@ static ref_store *store_of(ref_state *s, uint64_t number)
     return &s->stores[number % REF_STORES];
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values -----------------------------------------------------------------------------------
+ */
 
 static void need(ref_state *s, ref_uop *uop, const ref_value *value, uint32_t delay)
 {
@@ -67,14 +68,16 @@ static uint8_t physical_name(const ref_state *s, const ooo_use *use)
 
 static void need_name(ref_state *s, ref_uop *uop, uint8_t name, uint32_t delay)
 {
-    if (name >= OOO_NAME_HIGH8 && name < OOO_NAME_HIGH8 + 4 && !s->own_high[name - OOO_NAME_HIGH8]) {
+    if (name >= OOO_NAME_HIGH8 && name < OOO_NAME_HIGH8 + 4 &&
+        !s->own_high[name - OOO_NAME_HIGH8]) {
         name = (uint8_t)(name - OOO_NAME_HIGH8);
         delay++;
     }
     need(s, uop, &s->names[name], delay);
 }
 
-/* ---- ports ------------------------------------------------------------------------------------ */
+/* ---- ports ------------------------------------------------------------------------------------
+ */
 
 static uint8_t choose_port(ref_state *s, uint8_t ports, uint32_t place)
 {
@@ -98,7 +101,8 @@ static uint8_t choose_port(ref_state *s, uint8_t ports, uint32_t place)
     return (uint8_t)(place % 2 == 0 ? lowest : second);
 }
 
-/* ---- rename ----------------------------------------------------------------------------------- */
+/* ---- rename -----------------------------------------------------------------------------------
+ */
 
 static const ooo_use one_cycle = {.name = 0, .cycles = 1};
 
@@ -110,7 +114,8 @@ static ref_slot *new_slot(ref_state *s, uint64_t insn)
     return slot;
 }
 
-static ref_uop *new_uop(ref_model *model, ref_slot *slot, uint8_t class, uint8_t ports, uint32_t place)
+static ref_uop *new_uop(ref_model *model, ref_slot *slot, uint8_t class, uint8_t ports,
+                        uint32_t place)
 {
     ref_state *s = model->state;
     ref_uop *uop = uop_of(s, ++s->n_uops);
@@ -195,7 +200,7 @@ static void rename_memory(ref_model *model, const ref_insn *from, const ooo_uop 
             uop->forward_more = p->load_latency_wide - p->load_latency;
         else if (template->flags & OOO_VECTOR_LOAD)
             uop->forward_more = p->load_latency_vector - p->load_latency;
-        uop->ready = later(uop->ready, s->memory_from);
+        uop->after_repeat = s->n_repeats - ((insn->flags & OOO_INSN_REP) != 0);
         uop->after_store = s->loads_after_store;
         uop->after_slot = s->loads_after_slot;
         if (insn->flags & OOO_INSN_LOCK)
@@ -213,26 +218,33 @@ static void rename_memory(ref_model *model, const ref_insn *from, const ooo_uop 
                                                   .retired = REF_NEVER,
                                                   .committed = REF_NEVER,
                                                   .through = REF_NEVER};
-        uop->ready = later(uop->ready, s->memory_from);
+        if (insn->flags & OOO_INSN_LOCK && insn->block > 0) {
+            store_of(s, s->n_stores)->locked_by = uop->number - s->unit_uops;
+            store_of(s, s->n_stores)->locked_for = insn->block;
+        }
+        uop->after_repeat = s->n_repeats - ((insn->flags & OOO_INSN_REP) != 0);
         uop->after_store = s->stores_after_store;
     }
     uop->store = s->n_stores;
 }
 
-/* When a repeated string instruction is through: one after the other. */
-static ref_cycle repeated_until(const ref_state *s, const ref_insn *from)
+/* The cycles of a repeated string instruction, behind its last dispatch. */
+static ref_cycle repeat_cycles(const ref_insn *from)
 {
     const ooo_insn *insn = from->insn;
-    const ref_cycle begins = later(s->unit_issued, s->memory_from);
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < insn->n_mems; i++)
         if (from->block->mems[insn->first_mem + i].bytes > bytes)
             bytes = from->block->mems[insn->first_mem + i].bytes;
     if (insn->rep_bytes > 0)
-        return begins + insn->rep_start +
-               (from->iterations * bytes + insn->rep_bytes - 1) / insn->rep_bytes;
+        return insn->rep_start + (from->iterations * bytes + insn->rep_bytes - 1) / insn->rep_bytes;
     const uint32_t hundredths = insn->rep_centicycles > 0 ? insn->rep_centicycles : 100;
-    return begins + insn->rep_start + (from->iterations * hundredths + 99) / 100;
+    return insn->rep_start + (from->iterations * hundredths + 99) / 100;
+}
+
+static ref_repeat *repeat_of(ref_state *s, uint64_t number)
+{
+    return &s->repeats[number % REF_REPEATS];
 }
 
 static void rename_uop(ref_model *model, const ref_unit *unit, const ref_insn *from,
@@ -248,8 +260,10 @@ static void rename_uop(ref_model *model, const ref_unit *unit, const ref_insn *f
     ref_uop *uop = new_uop(model, slot, template->class, ports, place);
     uop->index = s->unit_uops;
     uop->divider = template->divider;
-    if (insn->flags & OOO_INSN_REP)
-        uop->outputs_from = repeated_until(s, from);
+    if (insn->flags & OOO_INSN_REP) {
+        uop->repeat = s->n_repeats;
+        repeat_of(s, s->n_repeats)->left++;
+    }
     if (s->unit_uops == 0) {
         uop->apart = insn->block;
         uop->row = insn->row;
@@ -420,8 +434,6 @@ static void end_unit(ref_model *model, const ref_unit *unit)
         s->stores_after_store = s->n_stores;
     if (insn->flags & OOO_INSN_LOCK)
         s->loads_after_store = s->n_stores;
-    if (insn->flags & OOO_INSN_REP)
-        s->memory_from = repeated_until(s, from);
     s->unit_begun = s->sync_done = false;
     s->unit_slots = s->unit_uops = 0;
     memset(s->unit_accesses, 0, sizeof s->unit_accesses);
@@ -477,7 +489,10 @@ static void rename_slots(ref_model *model)
         s->n_scheduler > p->scheduler - p->issue_width)
         return;
     uint32_t n = 0;
-    while (n < p->issue_width && f->n_queue > 0 && f->queue[0].entered < s->cycle) {
+    while (n < p->issue_width) {
+        ref_replay(model);
+        if (f->n_queue == 0 || f->queue[0].entered >= s->cycle)
+            return;
         const ref_unit unit = f->queue[0].unit;
         const ref_insn *from = ref_unit_insn(model, &unit);
         const ooo_insn *insn = from->insn;
@@ -486,6 +501,8 @@ static void rename_slots(ref_model *model)
         const ooo_slot *slots = &from->block->slots[insn->first_slot];
         if (s->group_left == 0) {
             if (s->unit_slots == 0 && insn->flags & OOO_INSN_SERIAL && s->first_slot < s->end_slot)
+                return;
+            if (s->unit_slots == 0 && unit.begins_set && n > 0)
                 return;
             uint32_t together = 1;
             while (s->unit_slots + together < insn->n_slots &&
@@ -499,8 +516,11 @@ static void rename_slots(ref_model *model)
         }
         for (; s->group_left > 0 && n < p->issue_width; s->group_left--, n++) {
             ref_slot *slot = new_slot(s, unit.first);
-            if (s->unit_slots == 0)
-                s->unit_issued = s->cycle;
+            if (s->unit_slots == 0 && insn->flags & OOO_INSN_REP)
+                *repeat_of(s, ++s->n_repeats) = (ref_repeat){.first_uop = s->n_uops + 1,
+                                                             .cycles = repeat_cycles(from),
+                                                             .issued = REF_NEVER,
+                                                             .ends = REF_NEVER};
             if (s->unit_slots == 0)
                 s->unit_eliminated = swap(s, insn) || eliminate(model, insn);
             const uint32_t n_uops = s->unit_eliminated ? 0 : slots[s->unit_slots].n_uops;
@@ -508,12 +528,19 @@ static void rename_slots(ref_model *model)
                 rename_uop(model, &unit, from, &from->block->uops[insn->first_uop + s->unit_uops],
                            slot, n);
             s->unit_slots++;
-            if (s->unit_slots == insn->n_slots && insn->flags & OOO_INSN_REP)
-                slot->complete_from = repeated_until(s, from);
+            if (s->unit_slots == insn->n_slots && insn->flags & OOO_INSN_REP) {
+                ref_repeat *repeat = repeat_of(s, s->n_repeats);
+                repeat->issued = s->cycle;
+                repeat->last_uop = s->n_uops;
+                repeat->last_slot = s->end_slot - 1;
+                slot->complete_from = REF_NEVER;
+            }
         }
         if (s->group_left > 0)
             return;
         memmove(f->queue, f->queue + 1, --f->n_queue * sizeof *f->queue);
+        if (unit.source == REF_FROM_LOOP) /* others may go on from here */
+            f->cache_cycle = s->cycle - 1;
         if (s->unit_slots == insn->n_slots)
             end_unit(model, &unit);
     }
@@ -536,7 +563,8 @@ void ref_rename(ref_model *model)
     end_cycle(s);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory -----------------------------------------------------------------------------------
+ */
 
 static bool splits(uint64_t address, uint32_t bytes)
 {
@@ -550,8 +578,12 @@ void ref_commit(ref_model *model)
     if (s->n_committed == s->n_stores)
         return;
     ref_store *store = store_of(s, s->n_committed + 1);
-    if (store->retired >= s->cycle ||
-        (s->n_committed > 0 && store_of(s, s->n_committed)->through >= s->cycle))
+    ref_cycle from = store->retired == REF_NEVER ? REF_NEVER : store->retired + 1;
+    if (store->locked_by > 0) { /* holds the line for its time, whether retired or not */
+        const ref_cycle began = uop_of(s, store->locked_by)->dispatched;
+        from = began == REF_NEVER ? REF_NEVER : began + store->locked_for;
+    }
+    if (from > s->cycle || (s->n_committed > 0 && store_of(s, s->n_committed)->through >= s->cycle))
         return;
     store->committed = s->cycle;
     store->through = s->cycle + (store->accesses && splits(store->address, store->bytes));
@@ -572,7 +604,8 @@ static uint64_t physical(const ref_model *model, uint64_t address)
 /* Some 8-byte piece of the first 64 bytes of both has one place in a page. */
 static bool shares_granule(const ref_store *store, const ref_uop *load)
 {
-    const uint64_t load_first = load->address / 8, load_last = (load->address + load->bytes - 1) / 8;
+    const uint64_t load_first = load->address / 8,
+                   load_last = (load->address + load->bytes - 1) / 8;
     const uint64_t first = store->address / 8, last = (store->address + store->bytes - 1) / 8;
     for (uint64_t i = load_first; i <= load_last && i < load_first + 8; i++)
         for (uint64_t k = first; k <= last && k < first + 8; k++)
@@ -587,7 +620,8 @@ static void find_conflict(ref_model *model, ref_uop *load)
     load->how = REF_NO_CONFLICT;
     if (!load->accesses)
         return;
-    for (uint64_t number = load->store; number > 0 && number + REF_STORES > load->store + 1; number--) {
+    for (uint64_t number = load->store; number > 0 && number + REF_STORES > load->store + 1;
+         number--) {
         const ref_store *store = store_of(s, number);
         if (store->committed <= s->cycle)
             return;
@@ -596,8 +630,8 @@ static void find_conflict(ref_model *model, ref_uop *load)
         load->conflict = number;
         const uint64_t from = physical(model, load->address), at = physical(model, store->address);
         if (overlap(from, load->bytes, at, store->bytes))
-            load->how = from >= at && from + load->bytes <= at + store->bytes ? REF_FORWARDED
-                                                                              : REF_FAILED;
+            load->how =
+                from >= at && from + load->bytes <= at + store->bytes ? REF_FORWARDED : REF_FAILED;
         else if (overlap(load->address % 4096, load->bytes, store->address % 4096, store->bytes))
             load->how = REF_ALIASED;
         return;
@@ -609,10 +643,39 @@ static void finish(ref_state *s, ref_uop *uop, ref_cycle base)
     uop->completed = later(uop->dispatched + 2, uop->complete_from);
     if (uop->class == OOO_LOAD)
         uop->completed = later(uop->completed, base);
+    uop->data = base;
+    uop->results_due = uop->repeat > 0;
     for (uint32_t i = 0; i < uop->n_outputs; i++) {
-        const ref_cycle ready = later(base + uop->outputs[i].cycles, uop->outputs_from);
+        const ref_cycle ready = base + uop->outputs[i].cycles;
         uop->completed = later(uop->completed, ready);
-        publish(s, uop->number, i, ready);
+        if (!uop->results_due || uop->outputs[i].name >= OOO_NAME_TEMP)
+            publish(s, uop->number, i, ready);
+    }
+}
+
+/* Repetitions whose uops are all under way: their end is known, and when their results come. */
+static void end_repeats(ref_model *model)
+{
+    ref_state *s = model->state;
+    for (uint64_t number = s->n_repeats; number > 0 && number + REF_REPEATS > s->n_repeats;
+         number--) {
+        ref_repeat *repeat = repeat_of(s, number);
+        if (repeat->issued == REF_NEVER || repeat->left > 0)
+            continue;
+        if (repeat->ends == REF_NEVER) {
+            repeat->ends = later(repeat->issued + model->params.dispatch_delay, repeat->begins) +
+                           repeat->cycles;
+            s->rob[repeat->last_slot % REF_ROB].complete_from = repeat->ends;
+        }
+        if (repeat->last_uop + REF_UOPS <= s->n_uops)
+            return;
+        for (uint64_t i = repeat->first_uop; i <= repeat->last_uop; i++) {
+            ref_uop *uop = uop_of(s, i);
+            for (uint32_t k = 0; uop->results_due && k < uop->n_outputs; k++)
+                if (uop->outputs[k].name < OOO_NAME_TEMP)
+                    publish(s, i, k, later(uop->data + uop->outputs[k].cycles, repeat->ends));
+            uop->results_due = false;
+        }
     }
 }
 
@@ -643,7 +706,8 @@ static void resolve_loads(ref_model *model)
     }
 }
 
-/* ---- dispatch --------------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------------------------
+ */
 
 /* Whether it could go in this cycle if its port and its units were free. */
 static bool is_ready(ref_state *s, const ref_uop *uop)
@@ -656,6 +720,12 @@ static bool is_ready(ref_state *s, const ref_uop *uop)
             return false;
         ready = later(ready, store_of(s, uop->after_store)->through);
     }
+    if (uop->after_repeat > 0 && uop->after_repeat + REF_REPEATS > s->n_repeats) {
+        const ref_cycle ends = repeat_of(s, uop->after_repeat)->ends;
+        if (ends == REF_NEVER)
+            return false;
+        ready = later(ready, ends);
+    }
     if (uop->after_slot > 0) {
         if (s->first_slot < uop->after_slot)
             return false;
@@ -665,8 +735,8 @@ static bool is_ready(ref_state *s, const ref_uop *uop)
         ready++;
     if (s->cycle < ready || s->cycle < uop->earliest)
         return false;
-    return uop->drains == 0 || (s->n_committed >= uop->drains &&
-                                store_of(s, uop->drains)->through <= s->cycle);
+    return uop->drains == 0 ||
+           (s->n_committed >= uop->drains && store_of(s, uop->drains)->through <= s->cycle);
 }
 
 static bool uses_unit(const ref_uop *uop, uint32_t row)
@@ -686,7 +756,7 @@ bool ref_may_pass(ref_model *model)
     ref_state *s = model->state;
     for (uint32_t i = 1; i < s->n_waiting; i++) {
         const ref_uop *uop = uop_of(s, s->waiting[i]);
-        if (uop->divider + uop->apart == 0 || uop->again || !is_ready(s, uop))
+        if (uop->divider + uop->apart == 0 || uop->again || s->cycle < uop->earliest)
             continue;
         for (uint32_t k = 0; k < i; k++) {
             const ref_uop *older = uop_of(s, s->waiting[k]);
@@ -741,13 +811,18 @@ static void dispatch(ref_model *model, ref_uop *uop)
 {
     ref_state *s = model->state;
     uop->dispatched = s->cycle;
-    uop->complete_from = s->cycle + uop->apart;
+    if (!(ref_program(model, uop->insn)->insn->flags & OOO_INSN_LOCK))
+        uop->complete_from = s->cycle + uop->apart;
     s->dispatched_now[uop->port]++;
     s->n_scheduler--;
     if (uop->divider > 0)
         reserve(model, uop, REF_DIVIDER, uop->divider);
     if (uop->apart > 0)
         reserve(model, uop, uop->row, uop->apart);
+    if (uop->repeat > 0) {
+        repeat_of(s, uop->repeat)->left--;
+        repeat_of(s, uop->repeat)->begins = s->cycle;
+    }
     switch (uop->class) {
     case OOO_LOAD:
         uop->again = uop->accesses && splits(uop->address, uop->bytes);
@@ -815,9 +890,11 @@ void ref_dispatch(ref_model *model)
     }
     s->n_waiting = kept;
     resolve_loads(model);
+    end_repeats(model);
 }
 
-/* ---- retirement ------------------------------------------------------------------------------- */
+/* ---- retirement -------------------------------------------------------------------------------
+ */
 
 void ref_retire(ref_model *model)
 {
@@ -846,8 +923,8 @@ void ref_retire(ref_model *model)
                                             .issued = slot->issued,
                                             .retired = s->cycle});
         if (slot->last_store > 0)
-            for (uint64_t i = slot->last_store; i > 0 && i + REF_STORES > s->n_stores &&
-                                                store_of(s, i)->retired == REF_NEVER; i--)
+            for (uint64_t i = slot->last_store;
+                 i > 0 && i + REF_STORES > s->n_stores && store_of(s, i)->retired == REF_NEVER; i--)
                 store_of(s, i)->retired = s->cycle;
         s->n_loads -= slot->loads;
         s->n_integers -= slot->integers;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* ---- uop cache: what it knows ----------------------------------------------------------------- */
+/* ---- uop cache: what it knows -----------------------------------------------------------------
+ */
 
 static ref_window *find_window(ref_model *model, uint64_t number)
 {
@@ -73,8 +74,7 @@ static bool in_cache(ref_model *model, uint64_t address)
 
 static uint32_t cache_entries(const ooo_insn *insn)
 {
-    return (insn->decoded > 0 ? insn->decoded : 1u) +
-           ((insn->flags & OOO_INSN_TWO_DSB_SLOTS) != 0);
+    return (insn->decoded > 0 ? insn->decoded : 1u) + ((insn->flags & OOO_INSN_TWO_DSB_SLOTS) != 0);
 }
 
 static void fill(ref_model *model, const ref_unit *unit)
@@ -98,14 +98,41 @@ static void fill(ref_model *model, const ref_unit *unit)
     f->filling_left =
         insn->microcoded > 0 || entries > f->filling_left ? 0 : f->filling_left - entries;
     f->filling.starts |= UINT64_C(1) << unit->address % p->dsb_window;
-    if (p->jcc_mitigation && last->flags & OOO_INSN_BRANCH &&
-        unit->address / 32 != unit->end / 32)
+    if (p->jcc_mitigation && last->flags & OOO_INSN_BRANCH && unit->address / 32 != unit->end / 32)
         f->filling_bad = true;
     if (unit->taken)
         put_window(model);
 }
 
-/* ---- the instruction stream ------------------------------------------------------------------- */
+/* ---- loops in the queue -----------------------------------------------------------------------
+ */
+
+/* A taken branch leads to @address: whether the queue replays a loop from there. */
+static bool replays(ref_model *model, uint64_t address)
+{
+    ref_loop *l = &model->state->front.loop;
+    const ref_params *p = &model->params;
+    const bool again = address == l->address && l->n_uops == l->n_before && !l->spoilt &&
+                       l->n_uops <= p->uop_queue;
+    if (!again || model->state->front.source != REF_FROM_LOOP)
+        l->round = 0;
+    l->begins_set = false;
+    if (again) {
+        uint32_t copies = 1;
+        for (size_t i = p->n_lsd_copies; i-- > 0;)
+            if (l->n_uops <= p->lsd_copies[i].up_to)
+                copies = p->lsd_copies[i].copies;
+        l->begins_set = l->round++ % copies == 0;
+    }
+    l->address = address;
+    l->n_before = l->n_uops;
+    l->n_uops = 0;
+    l->spoilt = false;
+    return again;
+}
+
+/* ---- the instruction stream -------------------------------------------------------------------
+ */
 
 /* The next instruction or pair of the program, and where it comes from. */
 static ref_unit follow(ref_model *model)
@@ -125,17 +152,29 @@ static ref_unit follow(ref_model *model)
     unit.moved = !f->started || f->previous_end != unit.address;
     const uint32_t source = f->source;
     const bool elsewhere = !f->started || f->previous_end != unit.address;
-    if (elsewhere || source == REF_FROM_CACHE)
-        f->source = in_cache(model, unit.address) ? REF_FROM_CACHE : REF_FROM_DECODERS;
-    unit.source = f->source;
+    if (source == REF_FROM_LOOP && !elsewhere && f->loop.n_uops >= f->loop.n_before)
+        f->loop.spoilt = true; /* longer than its last round */
+    else if (source == REF_FROM_LOOP && !elsewhere)
+        unit.source = REF_FROM_LOOP;
+    if (model->params.lsd && elsewhere && replays(model, unit.address)) {
+        unit.source = REF_FROM_LOOP;
+        unit.begins_set = f->loop.begins_set;
+    }
+    if (unit.source != REF_FROM_LOOP && (elsewhere || source != REF_FROM_DECODERS))
+        unit.source = in_cache(model, unit.address) ? REF_FROM_CACHE : REF_FROM_DECODERS;
+    f->source = unit.source;
     unit.moved |= source != unit.source;
     unit.switched = source != unit.source;
     if (unit.source == REF_FROM_DECODERS)
         fill(model, &unit);
     else {
         f->filling.used = false;
-        find_window(model, unit.address / model->params.dsb_window)->stamp = ++f->stamp;
+        if (unit.source == REF_FROM_CACHE)
+            find_window(model, unit.address / model->params.dsb_window)->stamp = ++f->stamp;
     }
+    f->loop.n_uops += first->insn->n_laminated;
+    if (unit.source == REF_FROM_DECODERS || first->insn->flags & OOO_INSN_NOT_IN_LSD)
+        f->loop.spoilt = true;
     f->started = true;
     f->previous_taken = unit.taken;
     f->previous_end = unit.end;
@@ -158,7 +197,14 @@ static ref_unit *fetched(ref_model *model)
     return &f->unit;
 }
 
-/* ---- predecode -------------------------------------------------------------------------------- */
+/* The others wait until the last replayed uop is issued. */
+static bool is_replaying(const ref_front *f)
+{
+    return f->n_queue > 0 && f->queue[f->n_queue - 1].unit.source == REF_FROM_LOOP;
+}
+
+/* ---- predecode --------------------------------------------------------------------------------
+ */
 
 static uint64_t window_of(uint64_t address)
 {
@@ -182,8 +228,8 @@ void ref_predecode(ref_model *model)
             const bool full = f->n_predecoded_now == p->predecode_width;
             f->bound = f->predecoded;
             if (unit->moved && f->unit_predecoded == 0) {
-                if (f->ms_busy && f->ms_from_cache)
-                    return; /* the cache is not through yet */
+                if ((f->ms_busy && f->ms_from_cache) || is_replaying(f))
+                    return; /* the others are not through yet */
                 if (f->cache_cycle > f->bound)
                     f->bound = f->cache_cycle;
                 f->bound += begins_in != ends_in ? 2 : 1;
@@ -234,7 +280,8 @@ void ref_predecode(ref_model *model)
     }
 }
 
-/* ---- decoders and microcode ------------------------------------------------------------------- */
+/* ---- decoders and microcode -------------------------------------------------------------------
+ */
 
 static bool has_room(const ref_model *model)
 {
@@ -336,11 +383,31 @@ static void step_decoders(ref_model *model)
     }
 }
 
-/* ---- delivery from the uop cache -------------------------------------------------------------- */
+/* A replayed instruction is there when rename gets to it; the cache or the decoders may go on in
+ * that cycle. */
+void ref_replay(ref_model *model)
+{
+    ref_front *f = &model->state->front;
+    if (f->n_queue > 0 || f->n_iq > 0 || f->ms_busy)
+        return;
+    const ref_unit *unit = fetched(model);
+    if (!unit || unit->source != REF_FROM_LOOP)
+        return;
+    for (uint32_t i = 0; i < ref_unit_insn(model, unit)->insn->n_laminated; i++) {
+        enter_queue(model, unit, i);
+        f->queue[i].entered = 0;
+    }
+    f->has_unit = false;
+}
 
-/* What is left of a cycle that has delivered @n entries when a line ends and @unit begins another. */
-static uint32_t left_after_line(const ref_model *model, const ref_unit *unit, uint32_t n, uint32_t left,
-                                bool from_line_start, bool double_before, uint32_t last_place)
+/* ---- delivery from the uop cache --------------------------------------------------------------
+ */
+
+/* What is left of a cycle that has delivered @n entries when a line ends and @unit begins another.
+ */
+static uint32_t left_after_line(const ref_model *model, const ref_unit *unit, uint32_t n,
+                                uint32_t left, bool from_line_start, bool double_before,
+                                uint32_t last_place)
 {
     const ref_front *f = &model->state->front;
     const uint64_t window = unit->address / model->params.dsb_window;
@@ -436,7 +503,7 @@ void ref_decode(ref_model *model)
             step_decoders(model);
         else {
             const ref_unit *unit = fetched(model);
-            if (unit && unit->source == REF_FROM_CACHE)
+            if (unit && unit->source == REF_FROM_CACHE && !is_replaying(f))
                 step_cache(model);
         }
     }

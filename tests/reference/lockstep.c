@@ -10,7 +10,7 @@
 
 #define MODEL_FOLDER PIE_SOURCE "/uarch-models/skylake"
 
-enum { AHEAD = 1 << 20, CONTEXT = 64 };
+enum { AHEAD = 1 << 17, CONTEXT = 32 };
 
 extern const pie_module pie_module_entry; /* of ooo.c */
 
@@ -58,7 +58,8 @@ static void observe_slot(ooo_cycle retired)
     add_engine_record(&(ref_record){.kind = REF_SLOT, .retired = retired});
 }
 
-/* ---- comparison ------------------------------------------------------------------------------- */
+/* ---- comparison -------------------------------------------------------------------------------
+ */
 
 static bool same(const ref_record *engine, const ref_record *reference)
 {
@@ -133,7 +134,8 @@ static bool compare(lockstep *run)
     return !run->differs;
 }
 
-/* ---- setting up ------------------------------------------------------------------------------- */
+/* ---- setting up -------------------------------------------------------------------------------
+ */
 
 void lockstep_open(lockstep_setup *setup)
 {
@@ -234,8 +236,7 @@ lockstep *lockstep_begin(const lockstep_setup *setup, const char *parameters, bo
     run->setup = setup;
     bench_configure(&setup->bench, parameters, &run->model);
     run->model.subject.setup.profile = 0;
-    run->model.subject.setup.page_map =
-        one_frame ? PIE_PAGE_MAP_ONE_FRAME : PIE_PAGE_MAP_IDENTITY;
+    run->model.subject.setup.page_map = one_frame ? PIE_PAGE_MAP_ONE_FRAME : PIE_PAGE_MAP_IDENTITY;
     must(setup->bench.ops->create(run->model.host, &run->model.subject.setup, &run->engine) ==
              PIE_OK,
          "the engine cannot be made");

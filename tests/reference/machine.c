@@ -46,7 +46,8 @@ void ref_model_free(ref_model *model)
     free(model);
 }
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------
+ */
 
 void ref_record_add(ref_model *model, const ref_record *record)
 {
@@ -63,7 +64,8 @@ bool ref_model_next(ref_model *model, ref_record *ret_record)
     return true;
 }
 
-/* ---- back in time ----------------------------------------------------------------------------- */
+/* ---- back in time -----------------------------------------------------------------------------
+ */
 
 void ref_save(ref_model *model, const ref_reserved *reason)
 {
@@ -124,7 +126,8 @@ void ref_return(ref_model *model, const ref_reserved *reason, uint64_t older)
     s->bans[s->n_bans++] = (ref_ban){.younger = younger, .older = older};
 }
 
-/* ---- cycles ----------------------------------------------------------------------------------- */
+/* ---- cycles -----------------------------------------------------------------------------------
+ */
 
 enum { STUCK = 1 << 20 }; /* cycles without a retirement */
 
@@ -162,7 +165,8 @@ static void run(ref_model *model, uint64_t ahead)
         step(model);
 }
 
-/* ---- the stream ------------------------------------------------------------------------------- */
+/* ---- the stream -------------------------------------------------------------------------------
+ */
 
 static void describe(ref_model *model, const pie_block *block)
 {

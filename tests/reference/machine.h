@@ -30,7 +30,8 @@ typedef struct ref_record {
     ref_cycle issued, dispatched, completed, retired;
 } ref_record;
 
-/* ---- parameters, named as the engine's options ------------------------------------------------ */
+/* ---- parameters, named as the engine's options ------------------------------------------------
+ */
 
 typedef struct ref_params {
     uint32_t predecode_width, instruction_queue, predecode_delay, decoders, uop_queue;
@@ -48,7 +49,8 @@ typedef struct ref_params {
     size_t n_lsd_copies;
 } ref_params;
 
-/* ---- a model ---------------------------------------------------------------------------------- */
+/* ---- a model ----------------------------------------------------------------------------------
+ */
 
 typedef struct ref_model ref_model;
 

@@ -14,6 +14,7 @@ enum {
     REF_STORES = 1024,
     REF_WAITING = 1024, /* lists, oldest first */
     REF_NEEDS = 4096,
+    REF_REPEATS = 64,
     REF_QUEUE = 256,
     REF_SETS = 64,
     REF_WINDOWS = 16, /* that a set remembers */
@@ -23,15 +24,17 @@ enum {
     REF_RECORDS = 1 << 16
 };
 
-/* Ends the test: a list is too short for what the model does, or the model is at odds with itself. */
-#define REF_CHECK(condition)                                                                   \
-    do {                                                                                       \
-        if (!(condition))                                                                      \
-            ref_panic(__FILE__, __LINE__, #condition);                                         \
+/* Ends the test: a list is too short for what the model does, or the model is at odds with itself.
+ */
+#define REF_CHECK(condition)                           \
+    do {                                               \
+        if (!(condition))                              \
+            ref_panic(__FILE__, __LINE__, #condition); \
     } while (0)
 _Noreturn void ref_panic(const char *file, int line, const char *what);
 
-/* ---- the program ------------------------------------------------------------------------------ */
+/* ---- the program ------------------------------------------------------------------------------
+ */
 
 typedef struct ref_insn {
     const ooo_block *block;
@@ -50,15 +53,16 @@ typedef struct ref_unit {
     uint64_t first; /* in the program */
     uint32_t n_insns;
     uint32_t source;
-    bool taken;     /* leaves by a taken branch */
-    bool by_branch; /* a taken branch led here */
-    bool moved;     /* place or source of the stream changed before it */
-    bool switched;  /* its source did */
+    bool taken;      /* leaves by a taken branch */
+    bool by_branch;  /* a taken branch led here */
+    bool moved;      /* place or source of the stream changed before it */
+    bool switched;   /* its source did */
     bool begins_set; /* of replayed rounds */
     uint64_t address, end;
 } ref_unit;
 
-/* ---- front end -------------------------------------------------------------------------------- */
+/* ---- front end --------------------------------------------------------------------------------
+ */
 
 typedef struct ref_entry { /* of the instruction queue */
     ref_unit unit;
@@ -80,6 +84,13 @@ typedef struct ref_window {
     uint64_t stamp;          /* last use */
 } ref_window;
 
+/* What the loop detector knows of the code since the last taken branch. */
+typedef struct ref_loop {
+    uint64_t address;
+    uint32_t n_uops, n_before, round; /* laminated uops so far; in the round before */
+    bool spoilt, begins_set;
+} ref_loop;
+
 typedef struct ref_front {
     uint64_t next; /* instruction of the program to be followed next */
     ref_unit unit; /* the one that is being fetched */
@@ -100,7 +111,7 @@ typedef struct ref_front {
     ref_entry iq[REF_QUEUE];
     uint32_t n_iq, n_iq_insns;
 
-    ref_cycle next_group; /* decoders and uop cache may begin a cycle from here on */
+    ref_cycle next_group;  /* decoders and uop cache may begin a cycle from here on */
     ref_cycle cache_cycle; /* the last one of the cache */
     ref_unit ms_unit;
     uint32_t ms_index;
@@ -119,11 +130,13 @@ typedef struct ref_front {
     uint32_t filling_left;
     bool filling_bad;
 
+    ref_loop loop;
     ref_laminated queue[REF_QUEUE];
     uint32_t n_queue;
 } ref_front;
 
-/* ---- the core --------------------------------------------------------------------------------- */
+/* ---- the core ---------------------------------------------------------------------------------
+ */
 
 typedef struct ref_value { /* what a name stands for */
     uint64_t uop;          /* its maker; 0: none, or ready is known */
@@ -151,7 +164,7 @@ typedef struct ref_uop {
     uint32_t apart, row; /* cycles between two of a row */
     const ooo_use *outputs;
     uint32_t n_outputs;
-    ref_cycle complete_from, outputs_from;
+    ref_cycle complete_from;
     /* memory */
     bool accesses, again; /* again: a split load that needs its port once more */
     uint64_t address;
@@ -160,9 +173,12 @@ typedef struct ref_uop {
     uint64_t conflict; /* the store that a load waits for */
     uint32_t how;
     ref_cycle data;
-    uint64_t after_store; /* its inputs are not there before the commit of this one; 0: none */
-    uint64_t after_slot;  /* the same for a slot's retirement, + 1 */
-    uint64_t drains;      /* not dispatched before the commit of this store */
+    uint64_t after_store;  /* its inputs are not there before the commit of this one; 0: none */
+    uint64_t after_slot;   /* the same for a slot's retirement, + 1 */
+    uint64_t after_repeat; /* the same for the end of a repetition */
+    uint64_t drains;       /* not dispatched before the commit of this store */
+    uint64_t repeat;       /* number of the repetition that it belongs to */
+    bool results_due;      /* its registers are told when that ends */
 } ref_uop;
 
 typedef struct ref_store {
@@ -171,6 +187,8 @@ typedef struct ref_store {
     bool accesses;
     ref_cycle address_at, data_at; /* dispatched */
     ref_cycle retired, committed;
+    uint64_t locked_by; /* first uop of the locked instruction that it belongs to, else 0 */
+    uint32_t locked_for;
     ref_cycle through; /* its second line too */
 } ref_store;
 
@@ -181,7 +199,14 @@ typedef struct ref_slot {
     ref_cycle issued, complete_from;
 } ref_slot;
 
-enum { REF_DIVIDER = UINT32_MAX };
+/* A repeated string instruction. */
+typedef struct ref_repeat {
+    uint64_t first_uop, last_uop, last_slot;
+    uint32_t left; /* uops not dispatched */
+    ref_cycle issued, cycles, begins, ends;
+} ref_repeat;
+
+#define REF_DIVIDER UINT32_MAX
 
 /* What one uop at a time may have: the divider, or what the instances of a blk= row share. */
 typedef struct ref_reserved {
@@ -210,13 +235,13 @@ typedef struct ref_state {
     uint32_t pointer_loaded;
     int32_t rsp_offset;
     uint8_t x87_top;
-    bool turn;       /* the next uop for ports 2 and 3 takes 3 */
+    bool turn;                    /* the next uop for ports 2 and 3 takes 3 */
     bool sync_done, sync_pending; /* the stack engine has seen the unit at the head */
     bool unit_eliminated;
-    bool unit_begun; /* what goes before the unit at the head of the queue is done */
+    bool unit_begun;     /* what goes before the unit at the head of the queue is done */
     uint32_t group_left; /* slots of a laminated uop that is longer than a cycle */
     uint32_t unit_slots, unit_uops, unit_accesses[OOO_N_LOADED][2]; /* of it, issued */
-    ref_write late[256]; /* registers that it writes */
+    ref_write late[256];                                            /* registers that it writes */
     uint32_t n_late;
     uint32_t bound[8]; /* per port, as rename sees it */
     uint32_t bound_now[8], dispatched_now[8];
@@ -226,10 +251,10 @@ typedef struct ref_state {
     uint64_t n_uops;                         /* the last number given */
     uint32_t n_loads, n_integers, n_vectors; /* in flight */
     uint64_t n_stores_left;                  /* stores that have left the buffer */
-    ref_cycle memory_from;                   /* repeated string instructions */
+    uint64_t n_repeats;                      /* the last number given */
+    ref_repeat repeats[REF_REPEATS];
     uint64_t loads_after_store, stores_after_store; /* locks, fences: see ref_uop */
     uint64_t loads_after_slot;
-    ref_cycle unit_issued; /* first slot of the unit at the head */
 
     /* scheduler */
     uint64_t waiting[REF_WAITING];
@@ -254,7 +279,8 @@ typedef struct ref_state {
     ref_uop uops[REF_UOPS];
 } ref_state;
 
-/* ---- the model -------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------
+ */
 
 struct ref_model {
     ref_params params;
@@ -292,6 +318,7 @@ void ref_rename(ref_model *model);
 void ref_commit(ref_model *model);
 void ref_retire(ref_model *model);
 void ref_dispatch(ref_model *model);
+void ref_replay(ref_model *model); /* within rename */
 void ref_predecode(ref_model *model);
 void ref_decode(ref_model *model);
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- instructions ----------------------------------------------------------------------------- */
+/* ---- instructions -----------------------------------------------------------------------------
+ */
 
 enum { R = 1, M = 2, RM = R | M, NONE = 4, VEC = 8, INDEX = 16 /* vsib */ };
 
@@ -22,68 +23,219 @@ static const struct form {
     uint8_t weight;
 } forms[] = {
     /* arithmetic */
-    {"W01", RM, -1, 0, 8}, {"W03", RM, -1, 0, 8}, {"W2b", RM, -1, 0, 4}, {"W31", RM, -1, 0, 4},
-    {"W33", R, -1, 0, 6}, {"W11", RM, -1, 0, 3}, {"W13", RM, -1, 0, 3}, {"W1b", R, -1, 0, 2},
-    {"W39", RM, -1, 0, 6}, {"W3b", RM, -1, 0, 5}, {"W85", RM, -1, 0, 6}, {"W83", RM, 0, 1, 4},
-    {"W83", RM, 7, 1, 5}, {"W81", RM, 7, 4, 3}, {"W81", RM, 5, 4, 3}, {"W83", RM, 4, 1, 3},
-    {"6681", RM, 0, 2, 3}, {"66c7", RM, 0, 2, 2}, {"6605", NONE, 0, 2, 2}, {"W05", NONE, 0, 4, 2},
-    {"W00", RM, -1, 0, 4}, {"W02", RM, -1, 0, 4}, {"W38", RM, -1, 0, 3}, {"W80", RM, 7, 1, 2},
-    {"66W01", RM, -1, 0, 3}, {"66W03", RM, -1, 0, 3}, {"66W39", RM, -1, 0, 2},
-    {"Wff", RM, 0, 0, 4}, {"Wff", RM, 1, 0, 4}, {"Wfe", RM, 0, 0, 2}, {"Wf7", RM, 3, 0, 2},
-    {"Wf7", RM, 2, 0, 2}, {"W0faf", RM, -1, 0, 5}, {"W69", RM, -1, 4, 2}, {"Wf7", RM, 4, 0, 3},
-    {"Wf7", RM, 5, 0, 2}, {"Wd3", RM, 4, 0, 2}, {"Wc1", RM, 4, 1, 3}, {"Wc1", RM, 7, 1, 2},
-    {"Wd1", RM, 0, 0, 2}, {"W0fa5", RM, -1, 0, 1}, {"W0fa4", RM, -1, 1, 1}, {"W0fa3", RM, -1, 0, 2},
-    {"W0fb6", RM, -1, 0, 4}, {"W0fb7", RM, -1, 0, 3}, {"W0fbe", RM, -1, 0, 3}, {"W63", RM, -1, 0, 3},
-    {"W0f44", RM, -1, 0, 3}, {"W0f47", RM, -1, 0, 2}, {"W0f94", RM, 0, 0, 3}, {"W0f97", RM, 0, 0, 2},
-    {"f3W0fb8", RM, -1, 0, 2}, {"f3W0fbc", RM, -1, 0, 1}, {"W0fbc", RM, -1, 0, 1},
-    {"W0fc8", NONE, 0, 0, 1}, {"W99", NONE, 0, 0, 2}, {"W98", NONE, 0, 0, 1}, {"f8", NONE, 0, 0, 1},
-    {"V1f2", RM, -1, 0, 1}, {"V2f7", RM, -1, 0, 1},
+    {"W01", RM, -1, 0, 8},
+    {"W03", RM, -1, 0, 8},
+    {"W2b", RM, -1, 0, 4},
+    {"W31", RM, -1, 0, 4},
+    {"W33", R, -1, 0, 6},
+    {"W11", RM, -1, 0, 3},
+    {"W13", RM, -1, 0, 3},
+    {"W1b", R, -1, 0, 2},
+    {"W39", RM, -1, 0, 6},
+    {"W3b", RM, -1, 0, 5},
+    {"W85", RM, -1, 0, 6},
+    {"W83", RM, 0, 1, 4},
+    {"W83", RM, 7, 1, 5},
+    {"W81", RM, 7, 4, 3},
+    {"W81", RM, 5, 4, 3},
+    {"W83", RM, 4, 1, 3},
+    {"6681", RM, 0, 2, 3},
+    {"66c7", RM, 0, 2, 2},
+    {"6605", NONE, 0, 2, 2},
+    {"W05", NONE, 0, 4, 2},
+    {"W00", RM, -1, 0, 4},
+    {"W02", RM, -1, 0, 4},
+    {"W38", RM, -1, 0, 3},
+    {"W80", RM, 7, 1, 2},
+    {"66W01", RM, -1, 0, 3},
+    {"66W03", RM, -1, 0, 3},
+    {"66W39", RM, -1, 0, 2},
+    {"Wff", RM, 0, 0, 4},
+    {"Wff", RM, 1, 0, 4},
+    {"Wfe", RM, 0, 0, 2},
+    {"Wf7", RM, 3, 0, 2},
+    {"Wf7", RM, 2, 0, 2},
+    {"W0faf", RM, -1, 0, 5},
+    {"W69", RM, -1, 4, 2},
+    {"Wf7", RM, 4, 0, 3},
+    {"Wf7", RM, 5, 0, 2},
+    {"Wd3", RM, 4, 0, 2},
+    {"Wc1", RM, 4, 1, 3},
+    {"Wc1", RM, 7, 1, 2},
+    {"Wd1", RM, 0, 0, 2},
+    {"W0fa5", RM, -1, 0, 1},
+    {"W0fa4", RM, -1, 1, 1},
+    {"W0fa3", RM, -1, 0, 2},
+    {"W0fb6", RM, -1, 0, 4},
+    {"W0fb7", RM, -1, 0, 3},
+    {"W0fbe", RM, -1, 0, 3},
+    {"W63", RM, -1, 0, 3},
+    {"W0f44", RM, -1, 0, 3},
+    {"W0f47", RM, -1, 0, 2},
+    {"W0f94", RM, 0, 0, 3},
+    {"W0f97", RM, 0, 0, 2},
+    {"f3W0fb8", RM, -1, 0, 2},
+    {"f3W0fbc", RM, -1, 0, 1},
+    {"W0fbc", RM, -1, 0, 1},
+    {"W0fc8", NONE, 0, 0, 1},
+    {"W99", NONE, 0, 0, 2},
+    {"W98", NONE, 0, 0, 1},
+    {"f8", NONE, 0, 0, 1},
+    {"V1f2", RM, -1, 0, 1},
+    {"V2f7", RM, -1, 0, 1},
     /* divisions */
-    {"Wf7", RM, 6, 0, 6}, {"Wf7", RM, 7, 0, 5}, {"66W0f5e", RM, -1, 0, 4}, {"W0f5e", RM, -1, 0, 4},
-    {"f2W0f5e", RM, -1, 0, 5}, {"f2W0f51", RM, -1, 0, 4}, {"V15e", RM, -1, 0, 4},
-    {"V151", RM, -1, 0, 3}, {"Wf6", RM, 6, 0, 2}, {"f3W0f53", RM, -1, 0, 1},
+    {"Wf7", RM, 6, 0, 6},
+    {"Wf7", RM, 7, 0, 5},
+    {"66W0f5e", RM, -1, 0, 4},
+    {"W0f5e", RM, -1, 0, 4},
+    {"f2W0f5e", RM, -1, 0, 5},
+    {"f2W0f51", RM, -1, 0, 4},
+    {"V15e", RM, -1, 0, 4},
+    {"V151", RM, -1, 0, 3},
+    {"Wf6", RM, 6, 0, 2},
+    {"f3W0f53", RM, -1, 0, 1},
     /* moves */
-    {"W89", R, -1, 0, 12}, {"W89", M, -1, 0, 8}, {"W8b", M, -1, 0, 12}, {"W8b", R, -1, 0, 4},
-    {"W88", RM, -1, 0, 4}, {"W8a", RM, -1, 0, 4}, {"66W89", RM, -1, 0, 3}, {"66W8b", RM, -1, 0, 3},
-    {"Wc7", RM, 0, 4, 4}, {"Wc6", RM, 0, 1, 2}, {"Wb8", NONE, 0, 4, 3}, {"48b8", NONE, 0, 8, 2},
-    {"b4", NONE, 0, 1, 2}, {"b0", NONE, 0, 1, 1}, {"W8d", M, -1, 0, 6}, {"W87", RM, -1, 0, 2},
-    {"W0fc1", RM, -1, 0, 1}, {"W0fb1", RM, -1, 0, 1}, {"W90", NONE, 0, 0, 3}, {"0f1f", RM, 0, 0, 3},
-    {"660f1f", RM, 0, 0, 2}, {"66669066", NONE, 0, 0, 0},
+    {"W89", R, -1, 0, 12},
+    {"W89", M, -1, 0, 8},
+    {"W8b", M, -1, 0, 12},
+    {"W8b", R, -1, 0, 4},
+    {"W88", RM, -1, 0, 4},
+    {"W8a", RM, -1, 0, 4},
+    {"66W89", RM, -1, 0, 3},
+    {"66W8b", RM, -1, 0, 3},
+    {"Wc7", RM, 0, 4, 4},
+    {"Wc6", RM, 0, 1, 2},
+    {"Wb8", NONE, 0, 4, 3},
+    {"48b8", NONE, 0, 8, 2},
+    {"b4", NONE, 0, 1, 2},
+    {"b0", NONE, 0, 1, 1},
+    {"W8d", M, -1, 0, 6},
+    {"W87", RM, -1, 0, 2},
+    {"W0fc1", RM, -1, 0, 1},
+    {"W0fb1", RM, -1, 0, 1},
+    {"W90", NONE, 0, 0, 3},
+    {"0f1f", RM, 0, 0, 3},
+    {"660f1f", RM, 0, 0, 2},
+    {"66669066", NONE, 0, 0, 0},
     /* stack */
-    {"W50", NONE, 0, 0, 4}, {"W53", NONE, 0, 0, 3}, {"W58", NONE, 0, 0, 4}, {"W5b", NONE, 0, 0, 3},
-    {"6a", NONE, 0, 1, 2}, {"Wff", M, 6, 0, 2}, {"W8f", M, 0, 0, 1}, {"4883ec", NONE, 0, 1, 2},
-    {"4883c4", NONE, 0, 1, 2}, {"4889e5", NONE, 0, 0, 2}, {"4889ec", NONE, 0, 0, 1}, {"c9", NONE, 0, 0, 1},
-    {"9c", NONE, 0, 0, 1}, {"9d", NONE, 0, 0, 1}, {"66W50", NONE, 0, 0, 1}, {"4889e0", NONE, 0, 0, 1},
-    {"668cc9", NONE, 0, 0, 0}, {"c8100000", NONE, 0, 0, 1}, {"488b442408", NONE, 0, 0, 2},
+    {"W50", NONE, 0, 0, 4},
+    {"W53", NONE, 0, 0, 3},
+    {"W58", NONE, 0, 0, 4},
+    {"W5b", NONE, 0, 0, 3},
+    {"6a", NONE, 0, 1, 2},
+    {"Wff", M, 6, 0, 2},
+    {"W8f", M, 0, 0, 1},
+    {"4883ec", NONE, 0, 1, 2},
+    {"4883c4", NONE, 0, 1, 2},
+    {"4889e5", NONE, 0, 0, 2},
+    {"4889ec", NONE, 0, 0, 1},
+    {"c9", NONE, 0, 0, 1},
+    {"9c", NONE, 0, 0, 1},
+    {"9d", NONE, 0, 0, 1},
+    {"66W50", NONE, 0, 0, 1},
+    {"4889e0", NONE, 0, 0, 1},
+    {"668cc9", NONE, 0, 0, 0},
+    {"c8100000", NONE, 0, 0, 1},
+    {"488b442408", NONE, 0, 0, 2},
     {"4889442410", NONE, 0, 0, 2},
     /* vector */
-    {"W0f28", RM, -1, 0, 5}, {"W0f29", RM, -1, 0, 3}, {"W0f10", M, -1, 0, 3}, {"W0f11", M, -1, 0, 3},
-    {"f2W0f10", RM, -1, 0, 3}, {"f2W0f11", M, -1, 0, 2}, {"f2W0f58", RM, -1, 0, 4},
-    {"f2W0f59", RM, -1, 0, 3}, {"f3W0f2a", RM, -1, 0, 2}, {"f2W0f2c", RM, -1, 0, 2},
-    {"66W0fef", RM, -1, 0, 4}, {"W0f57", RM, -1, 0, 3}, {"66W0ffe", RM, -1, 0, 3},
-    {"66W0f6f", RM, -1, 0, 4}, {"66W0f7f", M, -1, 0, 3}, {"66W0f6e", RM, -1, 0, 2},
-    {"66W0f7e", RM, -1, 0, 2}, {"66W0f70", RM, -1, 1, 2}, {"66W0f73", R, 2, 1, 1},
-    {"66W0f38dc", RM, -1, 0, 1}, {"66W0f3840", RM, -1, 0, 1}, {"66W0f3a63", RM, -1, 1, 1},
-    {"V158", RM, -1, 0, 4}, {"V159", RM, -1, 0, 3}, {"V1fe", RM, -1, 0, 4}, {"V1ef", RM, -1, 0, 3},
-    {"V128", R, -1, 0, 4}, {"V16f", RM, -1, 0, 4}, {"V17f", M, -1, 0, 3}, {"V110", M, -1, 0, 3},
-    {"V111", M, -1, 0, 3}, {"V2b8", RM, -1, 0, 3}, {"V2a8", RM, -1, 0, 2}, {"V258", RM, -1, 0, 1},
-    {"V290", INDEX, -1, 0, 3}, {"V292", INDEX, -1, 0, 2}, {"V293", INDEX, -1, 0, 2},
-    {"V28e", M, -1, 0, 2}, {"V28c", M, -1, 0, 2}, {"V22e", M, -1, 0, 1}, {"c5f877", NONE, 0, 0, 1},
-    {"c5fc77", NONE, 0, 0, 1}, {"660ff7", R, -1, 0, 1}, {"0f6f", RM, -1, 0, 2}, {"0f7f", M, -1, 0, 1},
-    {"0ffe", RM, -1, 0, 2}, {"0f77", NONE, 0, 0, 1},
+    {"W0f28", RM, -1, 0, 5},
+    {"W0f29", RM, -1, 0, 3},
+    {"W0f10", M, -1, 0, 3},
+    {"W0f11", M, -1, 0, 3},
+    {"f2W0f10", RM, -1, 0, 3},
+    {"f2W0f11", M, -1, 0, 2},
+    {"f2W0f58", RM, -1, 0, 4},
+    {"f2W0f59", RM, -1, 0, 3},
+    {"f3W0f2a", RM, -1, 0, 2},
+    {"f2W0f2c", RM, -1, 0, 2},
+    {"66W0fef", RM, -1, 0, 4},
+    {"W0f57", RM, -1, 0, 3},
+    {"66W0ffe", RM, -1, 0, 3},
+    {"66W0f6f", RM, -1, 0, 4},
+    {"66W0f7f", M, -1, 0, 3},
+    {"66W0f6e", RM, -1, 0, 2},
+    {"66W0f7e", RM, -1, 0, 2},
+    {"66W0f70", RM, -1, 1, 2},
+    {"66W0f73", R, 2, 1, 1},
+    {"66W0f38dc", RM, -1, 0, 1},
+    {"66W0f3840", RM, -1, 0, 1},
+    {"66W0f3a63", RM, -1, 1, 1},
+    {"V158", RM, -1, 0, 4},
+    {"V159", RM, -1, 0, 3},
+    {"V1fe", RM, -1, 0, 4},
+    {"V1ef", RM, -1, 0, 3},
+    {"V128", R, -1, 0, 4},
+    {"V16f", RM, -1, 0, 4},
+    {"V17f", M, -1, 0, 3},
+    {"V110", M, -1, 0, 3},
+    {"V111", M, -1, 0, 3},
+    {"V2b8", RM, -1, 0, 3},
+    {"V2a8", RM, -1, 0, 2},
+    {"V258", RM, -1, 0, 1},
+    {"V290", INDEX, -1, 0, 3},
+    {"V292", INDEX, -1, 0, 2},
+    {"V293", INDEX, -1, 0, 2},
+    {"V28e", M, -1, 0, 2},
+    {"V28c", M, -1, 0, 2},
+    {"V22e", M, -1, 0, 1},
+    {"c5f877", NONE, 0, 0, 1},
+    {"c5fc77", NONE, 0, 0, 1},
+    {"660ff7", R, -1, 0, 1},
+    {"0f6f", RM, -1, 0, 2},
+    {"0f7f", M, -1, 0, 1},
+    {"0ffe", RM, -1, 0, 2},
+    {"0f77", NONE, 0, 0, 1},
     /* x87 */
-    {"d9", RM, 0, 0, 3}, {"dd", M, 0, 0, 3}, {"db", M, 5, 0, 1}, {"d9", M, 3, 0, 2}, {"dd", M, 3, 0, 2},
-    {"dd", R, 3, 0, 2}, {"d8", RM, 0, 0, 3}, {"d8", RM, 1, 0, 3}, {"dc", RM, 1, 0, 2}, {"de", R, 0, 0, 2},
-    {"de", R, 1, 0, 2}, {"d8", RM, 6, 0, 2}, {"de", R, 7, 0, 2}, {"d9", R, 1, 0, 4}, {"d9e8", NONE, 0, 0, 1},
-    {"d9ee", NONE, 0, 0, 1}, {"d9fa", NONE, 0, 0, 1}, {"d9f7", NONE, 0, 0, 1}, {"d9fe", NONE, 0, 0, 1},
-    {"df", R, 5, 0, 1}, {"db", M, 0, 0, 1}, {"da", R, 0, 0, 1}, {"d9", M, 5, 0, 1}, {"9b", NONE, 0, 0, 1},
+    {"d9", RM, 0, 0, 3},
+    {"dd", M, 0, 0, 3},
+    {"db", M, 5, 0, 1},
+    {"d9", M, 3, 0, 2},
+    {"dd", M, 3, 0, 2},
+    {"dd", R, 3, 0, 2},
+    {"d8", RM, 0, 0, 3},
+    {"d8", RM, 1, 0, 3},
+    {"dc", RM, 1, 0, 2},
+    {"de", R, 0, 0, 2},
+    {"de", R, 1, 0, 2},
+    {"d8", RM, 6, 0, 2},
+    {"de", R, 7, 0, 2},
+    {"d9", R, 1, 0, 4},
+    {"d9e8", NONE, 0, 0, 1},
+    {"d9ee", NONE, 0, 0, 1},
+    {"d9fa", NONE, 0, 0, 1},
+    {"d9f7", NONE, 0, 0, 1},
+    {"d9fe", NONE, 0, 0, 1},
+    {"df", R, 5, 0, 1},
+    {"db", M, 0, 0, 1},
+    {"da", R, 0, 0, 1},
+    {"d9", M, 5, 0, 1},
+    {"9b", NONE, 0, 0, 1},
     /* locks, fences, microcode */
-    {"f0W01", M, -1, 0, 2}, {"f0W0fb1", M, -1, 0, 1}, {"f0W0fc1", M, -1, 0, 1}, {"f0Wff", M, 0, 0, 1},
-    {"W86", M, -1, 0, 1}, {"0faef0", NONE, 0, 0, 1}, {"0faee8", NONE, 0, 0, 1}, {"0faef8", NONE, 0, 0, 1},
-    {"0fa2", NONE, 0, 0, 1}, {"0f31", NONE, 0, 0, 1}, {"0fae", M, 0, 0, 1}, {"0fae", M, 4, 0, 1},
-    {"0fae", M, 5, 0, 1}, {"0fae", M, 3, 0, 1}, {"0f18", M, 1, 0, 1}, {"a4", NONE, 0, 0, 2},
-    {"48ab", NONE, 0, 0, 1}, {"ac", NONE, 0, 0, 1}, {"a6", NONE, 0, 0, 1}, {"0fc7", M, 1, 0, 1},
-    {"f0480fc7", M, 1, 0, 1}, {"f390", NONE, 0, 0, 1}, {"0f05", NONE, 0, 0, 1}, {"fc", NONE, 0, 0, 1},
+    {"f0W01", M, -1, 0, 2},
+    {"f0W0fb1", M, -1, 0, 1},
+    {"f0W0fc1", M, -1, 0, 1},
+    {"f0Wff", M, 0, 0, 1},
+    {"W86", M, -1, 0, 1},
+    {"0faef0", NONE, 0, 0, 1},
+    {"0faee8", NONE, 0, 0, 1},
+    {"0faef8", NONE, 0, 0, 1},
+    {"0fa2", NONE, 0, 0, 1},
+    {"0f31", NONE, 0, 0, 1},
+    {"0fae", M, 0, 0, 1},
+    {"0fae", M, 4, 0, 1},
+    {"0fae", M, 5, 0, 1},
+    {"0fae", M, 3, 0, 1},
+    {"0f18", M, 1, 0, 1},
+    {"a4", NONE, 0, 0, 2},
+    {"48ab", NONE, 0, 0, 1},
+    {"ac", NONE, 0, 0, 1},
+    {"a6", NONE, 0, 0, 1},
+    {"0fc7", M, 1, 0, 1},
+    {"f0480fc7", M, 1, 0, 1},
+    {"f390", NONE, 0, 0, 1},
+    {"0f05", NONE, 0, 0, 1},
+    {"fc", NONE, 0, 0, 1},
 };
 enum { N_FORMS = sizeof forms / sizeof *forms };
 
@@ -93,7 +245,7 @@ static uint8_t digit(char c)
 }
 
 /* Few registers, so that instructions depend on each other. */
-static uint8_t some_register(uint64_t random)
+static uint32_t some_register(uint64_t random)
 {
     static const uint8_t registers[] = {0, 1, 2, 3, 0, 3, 6, 7, 5, 1, 2, 4};
     return registers[random % sizeof registers];
@@ -103,8 +255,8 @@ static size_t put_modrm(uint64_t *state, const struct form *form, uint8_t *to)
 {
     const uint64_t random = law_random(state);
     const uint8_t reg =
-        form->extension >= 0 ? (uint8_t)form->extension : some_register(random >> 8) & 7;
-    uint8_t rm = some_register(random >> 16) & 7;
+        form->extension >= 0 ? (uint8_t)form->extension : (uint8_t)(some_register(random >> 8) & 7);
+    uint8_t rm = (uint8_t)(some_register(random >> 16) & 7);
     size_t n = 0;
     if (form->modrm != INDEX && (form->modrm == R || (form->modrm == RM && random % 5 < 3))) {
         to[n++] = (uint8_t)(0xc0 | reg << 3 | rm);
@@ -116,8 +268,9 @@ static size_t put_modrm(uint64_t *state, const struct form *form, uint8_t *to)
     to[n++] = (uint8_t)(mode << 6 | reg << 3 | rm);
     uint8_t base = rm;
     if (rm == 4) {
-        base = some_register(random >> 48) & 7;
-        to[n++] = (uint8_t)((random >> 56 & 3) << 6 | (some_register(random >> 58) & 7) << 3 | base);
+        base = (uint8_t)(some_register(random >> 48) & 7);
+        to[n++] =
+            (uint8_t)((random >> 56 & 3) << 6 | (some_register(random >> 58) & 7) << 3 | base);
     }
     const size_t displacement = mode == 1 ? 1 : mode == 2 || (mode == 0 && base == 5) ? 4 : 0;
     const uint64_t value = law_random(state) % 4 == 0 ? law_random(state) : law_random(state) & 63;
@@ -141,7 +294,9 @@ static size_t put_form(uint64_t *state, const struct form *form, uint8_t *to)
             to[n++] = (uint8_t)(0xe0 | digit(c[1]));
             to[n++] = (uint8_t)((random % 4 == 0 ? 0x80 : 0) |
                                 (0x0f & ~some_register(random >> 8)) << 3 | (random >> 16 & 4) |
-                                (c[1] == '2' ? 1 : (random >> 20) % 3 == 0 ? random >> 24 & 3 : 1));
+                                (c[1] == '2'               ? 1
+                                 : (random >> 20) % 3 == 0 ? random >> 24 & 3
+                                                           : 1));
             c += 2;
         } else {
             to[n++] = (uint8_t)(digit(c[0]) << 4 | digit(c[1]));
@@ -155,7 +310,8 @@ static size_t put_form(uint64_t *state, const struct form *form, uint8_t *to)
     return n;
 }
 
-/* ---- code ------------------------------------------------------------------------------------- */
+/* ---- code -------------------------------------------------------------------------------------
+ */
 
 enum { MAX_CODE = 1024, MAX_INSNS = 96 };
 
@@ -183,7 +339,7 @@ typedef struct maker {
         size_t n;
         uint32_t id;
         pie_block *block;
-    } *described;
+    } * described;
     size_t n_described, capacity;
     uint64_t pool[16]; /* places of memory that are used often */
 } maker;
@@ -251,13 +407,20 @@ static void add_last(maker *m, code_block *to)
     static const struct {
         const char *hex;
         uint8_t branch;
-    } branches[] = {{"7", PIE_BRANCH_CONDITIONAL},      {"7", PIE_BRANCH_CONDITIONAL},
-                    {"7", PIE_BRANCH_CONDITIONAL},      {"0f8", PIE_BRANCH_CONDITIONAL},
-                    {"eb", PIE_BRANCH_JUMP},            {"e9", PIE_BRANCH_JUMP},
-                    {"ffe0", PIE_BRANCH_INDIRECT},      {"ff2424", PIE_BRANCH_INDIRECT},
-                    {"e8", PIE_BRANCH_CALL},            {"ffd1", PIE_BRANCH_CALL_INDIRECT},
-                    {"ff13", PIE_BRANCH_CALL_INDIRECT}, {"c3", PIE_BRANCH_RETURN},
-                    {"e3", PIE_BRANCH_CONDITIONAL},     {"e2", PIE_BRANCH_CONDITIONAL}};
+    } branches[] = {{"7", PIE_BRANCH_CONDITIONAL},
+                    {"7", PIE_BRANCH_CONDITIONAL},
+                    {"7", PIE_BRANCH_CONDITIONAL},
+                    {"0f8", PIE_BRANCH_CONDITIONAL},
+                    {"eb", PIE_BRANCH_JUMP},
+                    {"e9", PIE_BRANCH_JUMP},
+                    {"ffe0", PIE_BRANCH_INDIRECT},
+                    {"ff2424", PIE_BRANCH_INDIRECT},
+                    {"e8", PIE_BRANCH_CALL},
+                    {"ffd1", PIE_BRANCH_CALL_INDIRECT},
+                    {"ff13", PIE_BRANCH_CALL_INDIRECT},
+                    {"c3", PIE_BRANCH_RETURN},
+                    {"e3", PIE_BRANCH_CONDITIONAL},
+                    {"e2", PIE_BRANCH_CONDITIONAL}};
     uint8_t bytes[8] = {0};
     size_t n = 0;
     if (roll(m, 5) == 0)
@@ -284,7 +447,8 @@ static void add_last(maker *m, code_block *to)
 
 static void make_block(maker *m, code_block *to)
 {
-    static const char *const repeated[] = {"f3a4", "f348a5", "f348ab", "f3aa", "f2ae", "f3a6", "f3ad"};
+    static const char *const repeated[] = {"f3a4", "f348a5", "f348ab", "f3aa",
+                                           "f2ae", "f3a6",   "f3ad"};
     if (roll(m, 30) == 0) {
         const char *hex = repeated[roll(m, sizeof repeated / sizeof *repeated)];
         for (; *hex; hex += 2)
@@ -310,7 +474,8 @@ static void make_block(maker *m, code_block *to)
         add_random_insn(m, to, NULL);
 }
 
-/* ---- execution -------------------------------------------------------------------------------- */
+/* ---- execution --------------------------------------------------------------------------------
+ */
 
 static uint64_t data_address(maker *m)
 {
@@ -390,8 +555,11 @@ static void add_event(maker *m)
     static const struct {
         uint32_t type;
         size_t n;
-    } events[] = {{PIE_EVENT_SYSCALL, 3}, {PIE_EVENT_MAP, 2}, {PIE_EVENT_FIRST_TOUCH, 2},
-                  {PIE_EVENT_SIGNAL, 1},  {PIE_EVENT_UNMAP, 2}};
+    } events[] = {{PIE_EVENT_SYSCALL, 3},
+                  {PIE_EVENT_MAP, 2},
+                  {PIE_EVENT_FIRST_TOUCH, 2},
+                  {PIE_EVENT_SIGNAL, 1},
+                  {PIE_EVENT_UNMAP, 2}};
     const uint64_t words[3] = {0x400000, 4096, 0};
     const size_t which = roll(m, sizeof events / sizeof *events);
     stream_add_record(&m->out, PIE_RECORD_EVENT, events[which].type, words, events[which].n);
@@ -435,7 +603,7 @@ static void execute(maker *m, const code_block *code)
     }
 }
 
-void traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks, stream *ret_stream)
+size_t traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks, stream *ret_stream)
 {
     maker m = {.state = seed, .given = blocks, .next_id = 1};
     for (size_t i = 0; i < N_FORMS; i++)
@@ -460,15 +628,19 @@ void traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks, s
     for (size_t n = 0; n < n_blocks; n++) {
         const code_block *code = &m.blocks[at];
         execute(&m, code);
-        const bool goes_on = at + 1 < m.n_blocks && code->address + code->n == m.blocks[at + 1].address;
+        const bool goes_on =
+            at + 1 < m.n_blocks && code->address + code->n == m.blocks[at + 1].address;
         const bool may_jump = code->branch != PIE_BRANCH_NONE;
         if (may_jump && rounds > 0) {
             rounds--;
             at = loop_to;
-        } else if (goes_on && (!may_jump || (code->branch == PIE_BRANCH_CONDITIONAL && roll(&m, 3))))
+        } else if (goes_on &&
+                   (!may_jump || (code->branch == PIE_BRANCH_CONDITIONAL && roll(&m, 3))))
             at++;
         else if (may_jump) {
-            at = roll(&m, 3) == 0 ? at : roll(&m, 2) ? roll(&m, m.n_blocks) : at - roll(&m, at < 4 ? at + 1 : 4);
+            at = roll(&m, 3) == 0 ? at
+                 : roll(&m, 2)    ? roll(&m, m.n_blocks)
+                                  : at - roll(&m, at < 4 ? at + 1 : 4);
             loop_to = at;
             rounds = roll(&m, 3) == 0 ? roll(&m, 30) : 0;
         } else { /* the stream breaks off here */
@@ -485,9 +657,11 @@ void traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks, s
     free(m.blocks);
     pie_decoder_free(m.decoder);
     *ret_stream = m.out;
+    return m.n_blocks;
 }
 
-/* ---- given blocks ----------------------------------------------------------------------------- */
+/* ---- given blocks -----------------------------------------------------------------------------
+ */
 
 void traffic_load(const char *folder, traffic_blocks *ret_blocks)
 {

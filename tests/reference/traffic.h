@@ -18,7 +18,9 @@ void traffic_load(const char *folder, traffic_blocks *ret_blocks);
 void traffic_free(traffic_blocks *blocks);
 
 /* A run over about @n_blocks blocks: loops, branches taken and not taken, calls, records cut
- * anywhere, events in between, accesses near to each other. A pure function of its arguments. */
-void traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks, stream *ret_stream);
+ * anywhere, events in between, accesses near to each other. A pure function of its arguments.
+ * Returns how many different blocks were made. */
+size_t traffic_run(uint64_t seed, size_t n_blocks, const traffic_blocks *blocks,
+                   stream *ret_stream);
 
 #endif

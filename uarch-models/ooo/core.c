@@ -107,11 +107,16 @@ static void start_cycle(ooo_core *core, ooo_cycle cycle)
     for (size_t file = 0; file < 2; file++) { /* history of move elimination, three cycles deep */
         uint8_t *count = r->elim_count[file], *used = r->elim_used[file];
         used[0] = r->n_groups[file];
-        count[2] = passed == 1 ? count[1] : passed == 2 ? count[0] : 0;
         used[2] = passed == 1 ? used[1] : used[0];
         count[1] = passed == 1 ? count[0] : 0;
-        used[1] = used[0];
         count[0] = 0;
+    }
+    if (passed > 1) /* a cycle without any elimination */
+        free_single_names(r);
+    for (size_t file = 0; file < 2; file++) {
+        r->elim_used[file][1] = r->n_groups[file];
+        if (passed > 2)
+            r->elim_used[file][2] = r->n_groups[file];
     }
     r->cycle = cycle;
     r->slot = 0;
@@ -136,8 +141,7 @@ static ooo_cycle room_for_group(ooo_core *core, ooo_cycle cycle)
 
 /* What a group of slots needs besides: buffers and registers. */
 typedef struct needs {
-    uint32_t loads, stores;
-    bool integer, vector;
+    uint32_t loads, stores, integer, vector;
 } needs;
 
 /* They are freed at retirement or commit. */
@@ -160,12 +164,11 @@ static ooo_cycle room_for_needs(const ooo_core *core, const needs *n, ooo_cycle 
     *ret_memory = cycle > start;
     /* architectural state holds a register each: 16 general ones and flags, 16 vectors */
     const uint32_t integers = p->integer_registers - 17, vectors = p->vector_registers - 16;
-    if (n->integer && core->n_integer >= integers)
-        cycle =
-            later(cycle, core->integer_retired[(core->n_integer - integers) % OOO_WRITER_RING] + 1);
-    if (n->vector && core->n_vector >= vectors)
-        cycle =
-            later(cycle, core->vector_retired[(core->n_vector - vectors) % OOO_WRITER_RING] + 1);
+    const uint64_t integer = core->n_integer + n->integer, vector = core->n_vector + n->vector;
+    if (n->integer > 0 && integer > integers)
+        cycle = later(cycle, core->integer_retired[(integer - 1 - integers) % OOO_WRITER_RING] + 1);
+    if (n->vector > 0 && vector > vectors)
+        cycle = later(cycle, core->vector_retired[(vector - 1 - vectors) % OOO_WRITER_RING] + 1);
     return cycle;
 }
 
@@ -175,8 +178,8 @@ static needs needs_of(const ooo_uop *uops, size_t n)
     for (size_t i = 0; i < n; i++) {
         sum.loads += uops[i].class == OOO_LOAD;
         sum.stores += uops[i].class == OOO_STORE_ADDRESS;
-        sum.integer |= (uops[i].flags & OOO_WRITES_INTEGER) != 0;
-        sum.vector |= (uops[i].flags & OOO_WRITES_VECTOR) != 0;
+        sum.integer += (uops[i].flags & OOO_WRITES_INTEGER) != 0;
+        sum.vector += (uops[i].flags & OOO_WRITES_VECTOR) != 0;
     }
     return sum;
 }
@@ -263,22 +266,50 @@ static bool divider_free(const ooo_core *core, ooo_cycle from, uint32_t cycles, 
     return true;
 }
 
-static ooo_cycle dispatch(ooo_core *core, uint32_t port, uint32_t divider, ooo_cycle ready)
+/* First cycle from @cycle that is @distance away from every instance of @row. */
+static ooo_cycle first_apart(const ooo_core *core, uint32_t row, uint32_t distance, ooo_cycle cycle)
+{
+    for (uint32_t i = 0; i < core->n_apart;) {
+        const ooo_apart *other = &core->apart[i++];
+        if (other->row == row && cycle < other->start + distance &&
+            other->start < cycle + distance) {
+            cycle = other->start + distance;
+            i = 0;
+        }
+    }
+    return cycle;
+}
+
+static void keep_apart(ooo_core *core, uint32_t row, uint32_t distance, ooo_cycle start)
+{
+    for (uint32_t i = 0; i < core->n_apart;) /* over before anything young can begin */
+        if (core->apart[i].start + core->apart[i].distance <= core->rename.cycle)
+            core->apart[i] = core->apart[--core->n_apart];
+        else
+            i++;
+    if (core->n_apart < OOO_MAX_APART)
+        core->apart[core->n_apart++] = (ooo_apart){row, distance, start};
+}
+
+static ooo_cycle dispatch(ooo_core *core, uint32_t port, uint32_t divider, uint32_t row,
+                          uint32_t distance, ooo_cycle ready)
 {
     const ooo_cycle horizon = core->rename.counts_seen + OOO_HORIZON - 256;
     core->totals.ports[port]++;
     if (core->params.no_ports)
         return ready;
     ooo_cycle cycle = first_free(core, port, ready);
-    while (divider > 0 && cycle + divider < horizon) {
-        ooo_cycle next;
-        if (divider_free(core, cycle, divider, &next)) {
+    while (divider + distance > 0 && cycle + divider < horizon) {
+        ooo_cycle next = distance > 0 ? first_apart(core, row, distance, cycle) : cycle;
+        if (next == cycle && divider_free(core, cycle, divider, &next)) {
             for (ooo_cycle at = cycle; at < cycle + divider; at++)
                 core->divider[at / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1) << (at % 64);
             break;
         }
         cycle = first_free(core, port, next);
     }
+    if (distance > 0)
+        keep_apart(core, row, distance, cycle);
     if (cycle + divider >= horizon) /* too far ahead for the reservations: unreserved */
         return cycle;
     core->busy[port][cycle / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1) << (cycle % 64);
@@ -355,8 +386,7 @@ typedef struct execution {
     uint64_t store;                    /* number of the store whose data is next */
     uint64_t released;                 /* of the store that goes to the cache next */
     ooo_cycle first_start, last_start; /* dispatch of its first uop, and the latest of any */
-    ooo_cycle *block_until;
-    uint32_t n_writes; /* in core->writes */
+    uint32_t n_writes;                 /* in core->writes */
 } execution;
 
 static uint8_t name_now(const ooo_core *core, const ooo_use *use)
@@ -384,7 +414,8 @@ static void write_name(ooo_core *core, uint8_t name, ooo_cycle cycle)
     core->ready[name] = cycle;
     leave_group(core, name);
     /* ah of a whole register costs a cycle more */
-    core->ready[name < 4 ? OOO_NAME_HIGH8 + name : OOO_NAME_SINK] = cycle + 1;
+    const bool has_high = name < 4 && !(core->rename.high_dirty >> name & 1);
+    core->ready[has_high ? OOO_NAME_HIGH8 + name : OOO_NAME_SINK] = cycle + 1;
     if (name < 32) /* only the lower half is asked for */
         core->rename.pointer_loaded &= ~(1u << name);
 }
@@ -440,9 +471,10 @@ static ooo_cycle access_load(ooo_core *core, uint64_t address, uint32_t bytes, u
 {
     if (address == PIE_NO_ACCESS)
         return start + latency;
-    if ((address & 63) + bytes > 64 && !core->params.no_ports) /* the second line's access */
-        core->busy[port][(start + 1) / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1)
-                                                                   << ((start + 1) % 64);
+    if ((address & 63) + bytes > 64 && !core->params.no_ports) { /* the second line's access */
+        const ooo_cycle again = first_free(core, port, start + 1);
+        core->busy[port][again / 64 % (OOO_HORIZON / 64)] |= UINT64_C(1) << (again % 64);
+    }
     return load_done(core, address, bytes, start, latency);
 }
 
@@ -501,17 +533,13 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     if (p->no_latency)
         ready = 0;
     ready = earliest_pick(core, ready);
-    if (insn->block > 0 && e->n_done == 0 && !p->no_ports)
-        ready = later(ready, e->block_until[insn->row]);
     if (uop->class == OOO_LOAD && insn->flags & OOO_INSN_LOCK)
         ready = later(ready, core->last_commit); /* a locked access drains the store buffer */
     const uint32_t port = bind_port(core, ports);
-    const ooo_cycle start = dispatch(core, port, uop->divider, ready);
-    if (e->n_done == 0) {
+    const uint32_t distance = e->n_done == 0 ? insn->block : 0;
+    const ooo_cycle start = dispatch(core, port, uop->divider, insn->row, distance, ready);
+    if (e->n_done == 0)
         e->first_start = start;
-        if (insn->block > 0)
-            e->block_until[insn->row] = start + insn->block;
-    }
     e->last_start = later(e->last_start, start);
     ooo_cycle complete = start + 2, done = start;
     switch (uop->class) {
@@ -541,7 +569,8 @@ static ooo_cycle run_uop(ooo_core *core, execution *e)
     for (size_t i = 0; i < uop->n_outputs; i++) {
         const uint8_t name = name_now(core, &outputs[i]);
         const ooo_cycle at = done + outputs[i].cycles;
-        if (name >= OOO_NAME_TEMP || insn->n_uops == 1 || e->n_writes == OOO_MAX_WRITES)
+        if (name >= OOO_NAME_TEMP || (insn->n_uops == 1 && insn->n_slots == 1) ||
+            e->n_writes == OOO_MAX_WRITES)
             write_name(core, name, at);
         else
             core->writes[e->n_writes++] = (ooo_late_write){at, name};
@@ -618,16 +647,16 @@ static void release(ooo_core *core, execution *e, const ooo_uop *uops, ooo_cycle
  */
 
 /* A uop that rename adds by itself: one ALU operation on one register. */
-static ooo_cycle run_added_uop(ooo_core *core, uint8_t from, uint8_t to, uint32_t ports,
-                               const ooo_step *step)
+static void run_added_uop(ooo_core *core, uint8_t from, uint8_t to, uint32_t ports,
+                          const ooo_step *step)
 {
     const ooo_cycle ready = earliest_pick(core, core->params.no_latency ? 0 : core->ready[from]);
     const uint32_t port = bind_port(core, ports);
-    const ooo_cycle start = dispatch(core, port, 0, ready);
+    const ooo_cycle start = dispatch(core, port, 0, 0, 0, ready);
     write_name(core, to, core->params.no_latency ? 0 : start + 1);
     const ooo_cycle complete = start + 2;
     observe(core, step->insn, UINT32_MAX, OOO_EXECUTE, port, start, complete);
-    return complete;
+    core->integer_retired[core->n_integer++ % OOO_WRITER_RING] = retire(core, complete);
 }
 
 /* The full register is wanted and ah (ch, dh, bh) of it is newer: merged first, in a cycle that
@@ -640,16 +669,16 @@ static void merge_high_bytes(ooo_core *core, const ooo_step *step, ooo_cycle ava
         return;
     if (r->slot > 0)
         available = later(available, r->cycle + 1);
-    take_slots(core, available, 1, &(needs){0}, 0);
+    take_slots(core, available, 1, &(needs){.integer = count_ports(wanted)}, 0);
+    r->high_dirty &= (uint8_t)~wanted;
     for (uint8_t reg = 0; reg < 4; reg++) {
         if (!(wanted >> reg & 1))
             continue;
         core->ready[reg] = later(core->ready[reg], core->ready[OOO_NAME_HIGH8 + reg]);
-        retire(core, run_added_uop(core, reg, reg, 0x22, step));
+        run_added_uop(core, reg, reg, 0x22, step);
         r->slot++;
         core->totals.merges++;
     }
-    r->high_dirty &= (uint8_t)~wanted;
     r->slot = core->params.issue_width;
 }
 
@@ -673,8 +702,8 @@ static void sync_stack(ooo_core *core, const ooo_step *step, ooo_cycle available
         r->rsp_offset = 0;
     if (!sync || core->params.no_sync)
         return;
-    take_slots(core, available, 1, &(needs){0}, 0);
-    retire(core, run_added_uop(core, PIE_REG_RSP, PIE_REG_RSP, 0x63, step));
+    take_slots(core, available, 1, &(needs){.integer = 1}, 0);
+    run_added_uop(core, PIE_REG_RSP, PIE_REG_RSP, 0x63, step);
     r->slot++;
     core->totals.stack_syncs++;
 }
@@ -762,6 +791,10 @@ static void run_repetition(ooo_core *core, const execution *e, ooo_cycle *comple
 static void finish_registers(ooo_core *core, const ooo_insn *insn)
 {
     ooo_rename *r = &core->rename;
+    const uint8_t whole = r->high_dirty & insn->full_writes;
+    for (uint8_t reg = 0; whole && reg < 4; reg++) /* ah is a part of the new value again */
+        if (whole >> reg & 1)
+            core->ready[OOO_NAME_HIGH8 + reg] = core->ready[reg] + 1;
     r->high_dirty = (uint8_t)((r->high_dirty & ~insn->full_writes) | insn->high_writes);
     if (insn->flags & OOO_INSN_POINTER_LOAD)
         r->pointer_loaded |= 1u << insn->elim_to;
@@ -793,8 +826,8 @@ static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
     ooo_rename *r = &core->rename;
     const needs wanted = {.loads = kind == OOO_SHAPE_LOAD || kind == OOO_SHAPE_LOAD_EXECUTE,
                           .stores = kind == OOO_SHAPE_STORE,
-                          .integer = shape->n_integer > 0,
-                          .vector = shape->n_vector > 0};
+                          .integer = shape->n_integer,
+                          .vector = shape->n_vector};
     const ooo_cycle available = ooo_front_next(core, step, 0) + 1;
     r->rsp_offset = insn->flags & OOO_INSN_RSP_WRITTEN ? 0 : r->rsp_offset + insn->rsp_change;
     take_slots(core, available, 1, &wanted, step->boundary && r->slot > 0 ? r->cycle + 1 : 0);
@@ -806,7 +839,7 @@ static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
     if (kind == OOO_SHAPE_LOAD_EXECUTE) {
         const ooo_cycle ready = later(address_ready(core, shape), core->loads_from);
         const uint32_t port = bind_port(core, shape->memory_ports);
-        const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+        const ooo_cycle start = dispatch(core, port, 0, 0, 0, earliest_pick(core, ready));
         const ooo_cycle done = access_load(core, address, mem->bytes, port, start,
                                            load_latency(core, shape->flags, mem));
         write_name(core, shape->loaded, done);
@@ -815,7 +848,7 @@ static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
     } else if (kind == OOO_SHAPE_STORE) {
         const ooo_cycle ready = later(address_ready(core, shape), core->stores_from);
         const uint32_t port = bind_port(core, shape->memory_ports);
-        const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+        const ooo_cycle start = dispatch(core, port, 0, 0, 0, earliest_pick(core, ready));
         store = add_store(core, address, mem->bytes, start);
         complete = later(start + 2, store->address_ready);
         observe(core, insn, 0, OOO_STORE_ADDRESS, port, start, complete);
@@ -829,7 +862,7 @@ static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
              (step->branch || (insn->flags & OOO_INSN_CONDITIONAL && ports == NOT_TAKEN_PORTS)))
         ports = step->taken ? TAKEN_PORTS : NOT_TAKEN_PORTS;
     const uint32_t port = bind_port(core, ports);
-    const ooo_cycle start = dispatch(core, port, 0, earliest_pick(core, ready));
+    const ooo_cycle start = dispatch(core, port, 0, 0, 0, earliest_pick(core, ready));
     ooo_cycle done = start, last = start + 2;
     if (kind == OOO_SHAPE_LOAD)
         done = access_load(core, address, mem->bytes, port, start,
@@ -860,8 +893,7 @@ static ooo_cycle run_shape(ooo_core *core, const ooo_step *step)
     return retired;
 }
 
-ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded,
-                           ooo_cycle *block_until)
+ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded)
 {
     const ooo_params *p = &core->params;
     const ooo_block *block = step->block;
@@ -870,8 +902,7 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
     execution e = {.step = step,
                    .next = block->uops + insn->first_uop,
                    .store = core->n_stores,
-                   .released = core->n_stores,
-                   .block_until = block_until};
+                   .released = core->n_stores};
     ooo_front_begin(core, step, next_predecoded);
     core->totals.fused_pairs += step->branch != NULL;
     if (has_shape(core, insn)) {
@@ -922,6 +953,7 @@ ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_
         }
         core->front.queue_left[core->front.n_queued++ % OOO_IDQ_RING] = r->cycle;
     }
+    r->high_dirty |= insn->high_writes; /* xadd dl, dh: both, in any order */
     for (uint32_t i = 0; i < e.n_writes; i++)
         write_name(core, core->writes[i].name, core->writes[i].cycle);
     for (uint32_t i = 0; i < insn->n_writes; i++) {

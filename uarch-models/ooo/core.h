@@ -77,6 +77,7 @@ typedef struct ooo_front {
     /* decode */
     ooo_cycle decode_cycle;
     uint32_t decoders_left, n_decoded; /* in this group */
+    ooo_cycle ms_cycle;                /* of the microcode sequencer's last group */
     /* uop cache delivery */
     ooo_cycle dsb_cycle;
     uint32_t dsb_left, dsb_delivered, line_left, line_slot, last_slot;
@@ -151,6 +152,13 @@ typedef struct ooo_totals {
     uint64_t lost_front, lost_core, lost_memory, lost_speculation;
 } ooo_totals;
 
+/* When an instance of a row with blk= began. */
+enum { OOO_MAX_APART = 256 }; /* the scheduler's largest */
+typedef struct ooo_apart {
+    uint32_t row, distance;
+    ooo_cycle start;
+} ooo_apart;
+
 typedef struct ooo_core {
     ooo_params params;
     int32_t page_map;
@@ -172,6 +180,8 @@ typedef struct ooo_core {
     uint8_t dispatched[OOO_HORIZON];
     uint64_t busy[OOO_N_PORTS][OOO_HORIZON / 64];
     uint64_t divider[OOO_HORIZON / 64];
+    ooo_apart apart[OOO_MAX_APART];
+    uint32_t n_apart;
 } ooo_core;
 
 /* An instruction in its dynamic surroundings. */
@@ -207,8 +217,7 @@ void ooo_front_end(ooo_core *core, const ooo_step *step);
 
 void ooo_core_init(ooo_core *core, const ooo_params *params, int32_t page_map);
 /* All of @step but the front end's part before delivery. Returns the cycle of its retirement. */
-ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded,
-                           ooo_cycle *block_until);
+ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded);
 
 #ifdef OOO_OBSERVE
 extern void (*ooo_observe)(const ooo_event *event);

@@ -276,7 +276,7 @@ static void begin_decoded(ooo_core *core, const ooo_step *step, ooo_cycle next)
     const ooo_params *p = &core->params;
     const ooo_insn *insn = step->insn;
     ooo_cycle ready = later(step->predecoded, step->branch ? step->branch_predecoded : 0);
-    if (insn->fuse != OOO_FUSE_NONE)
+    if (insn->fuse != OOO_FUSE_NONE && !step->branch)
         ready = later(ready, next); /* it must see what follows */
     ready += p->iq_delay;
     const bool is_complex = insn->flags & OOO_INSN_COMPLEX;
@@ -370,9 +370,13 @@ void ooo_front_begin(ooo_core *core, const ooo_step *step, ooo_cycle next)
         begin_cached(core, step);
 }
 
+/* Of the sequencer's uop @i: a group a cycle, each when there is room for it. */
 static ooo_cycle microcode_cycle(ooo_core *core, ooo_cycle first, uint32_t i)
 {
-    return queue_room(core, first + i / core->params.ms_width);
+    ooo_front *f = &core->front;
+    if (i % core->params.ms_width == 0)
+        f->ms_cycle = queue_room(core, i == 0 ? first : f->ms_cycle + 1);
+    return f->ms_cycle;
 }
 
 static ooo_cycle next_cached(ooo_core *core, const ooo_step *step, uint32_t laminated)
@@ -426,21 +430,20 @@ void ooo_front_end(ooo_core *core, const ooo_step *step)
 {
     ooo_front *f = &core->front;
     const ooo_insn *insn = step->insn;
-    const ooo_params *p = &core->params;
     f->last_taken = step->taken;
     if (step->taken)
         f->line_ends = true;
+    if (step->source == OOO_FROM_LSD) { /* others go on when the last replayed uop is issued */
+        f->dsb_cycle = core->rename.cycle - 1;
+        f->dsb_left = 0;
+    }
     if (insn->microcoded == 0)
         return;
-    const uint32_t n =
-        insn->n_laminated > insn->decoded ? (uint32_t)insn->n_laminated - insn->decoded : 0;
-    const uint32_t cycles = (n + p->ms_width - 1) / p->ms_width;
     if (step->source == OOO_FROM_MITE) {
-        /* one cycle to the sequencer and one back */
-        f->decode_cycle += 2 + cycles + 1;
-        f->n_decoded = 0;
+        f->decode_cycle = f->ms_cycle + 1; /* the way back; decoders or cache after that */
+        f->decoders_left = 0;
     } else if (step->source == OOO_FROM_DSB) {
-        f->dsb_cycle += p->dsb_ms_stall + cycles;
+        f->dsb_cycle = f->ms_cycle;
         f->dsb_left = 0;
         f->line_ends = true;
     }

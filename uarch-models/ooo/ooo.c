@@ -36,7 +36,6 @@ typedef struct ooo {
     unknown_form *unknown;
     size_t n_unknown;
     ooo_core *core;
-    ooo_cycle *block_until; /* per row of the table */
     waiting waiting;
     uint64_t expected; /* address behind the last instruction */
     char unknown_text[256];
@@ -267,7 +266,6 @@ static void ooo_destroy(void *instance)
     free(self->blocks);
     free(self->unknown);
     free(self->core);
-    free(self->block_until);
     ooo_table_free(self->table);
     free(self);
 }
@@ -306,8 +304,7 @@ static pie_status ooo_create(const pie_host *host, const pie_uarch_setup *setup,
         self->expansion = (ooo_expand_options){.profile = setup->profile != 0,
                                                .latency = !self->params.no_latency};
         self->core = malloc(sizeof *self->core);
-        self->block_until = calloc(ooo_table_rows(self->table) + 1, sizeof *self->block_until);
-        if (!self->core || !self->block_until)
+        if (!self->core)
             status = PIE_ERR_NOMEM;
     }
     if (status != PIE_OK) {
@@ -391,7 +388,7 @@ static void execute_waiting(ooo *self, ooo_cycle next_predecoded)
 {
     waiting *w = &self->waiting;
     const ooo_cycle before = self->core->last_retire;
-    ooo_core_execute(self->core, &w->step, next_predecoded, self->block_until);
+    ooo_core_execute(self->core, &w->step, next_predecoded);
     if (self->expansion.profile) {
         ooo_block *block = self->blocks[w->block];
         block->executions[w->insn]++;
@@ -743,8 +740,6 @@ static pie_status ooo_copy(void *destination, const void *source)
                 dst->unknown[i].executions = src->unknown[k].executions;
     }
     *dst->core = *src->core;
-    memcpy(dst->block_until, src->block_until,
-           (ooo_table_rows(dst->table) + 1) * sizeof *dst->block_until);
     dst->waiting = src->waiting;
     dst->expected = src->expected;
     if (dst->waiting.active) {
