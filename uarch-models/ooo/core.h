@@ -60,9 +60,8 @@ enum {
 typedef struct ooo_window {
     uint64_t address; /* / window size, + 1; 0 = none */
     uint64_t starts;  /* bit i: an instruction that begins at byte i is in it */
-    uint32_t used;    /* for LRU */
-    uint8_t lines;    /* ways taken; 0 = cannot be cached */
-    uint8_t reserved[3];
+    uint64_t used;    /* for LRU */
+    uint64_t lines;   /* ways taken; 0 = cannot be cached */
 } ooo_window;
 
 typedef struct ooo_front {
@@ -88,7 +87,7 @@ typedef struct ooo_front {
     uint64_t fill_starts;
     uint32_t fill_lines, fill_left;
     bool fill_bad;
-    uint32_t clock; /* of the LRU */
+    uint64_t clock; /* of the LRU */
     /* the window that the cache delivers from */
     uint64_t current_window; /* + 1; 0 = none */
     uint64_t current_starts;

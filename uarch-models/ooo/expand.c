@@ -362,7 +362,7 @@ static void set_elimination(const builder *b, const pie_insn *from, ooo_insn *in
     insn->elim_from = source->reg;
     if (is_vector(to->reg))
         insn->flags |= OOO_INSN_ELIM_VECTOR;
-    if (to->bits == 32)
+    if (to->bits == 32 || source->bits < 64)
         insn->flags |= OOO_INSN_ELIM_32;
 }
 

@@ -72,7 +72,7 @@ enum {
     OOO_INSN_SERIAL = 1u << 2,
     OOO_INSN_ELIMINABLE = 1u << 3,
     OOO_INSN_ELIM_VECTOR = 1u << 4,
-    OOO_INSN_ELIM_32 = 1u << 5, /* the eliminated move writes 32 bits */
+    OOO_INSN_ELIM_32 = 1u << 5, /* the eliminated move takes over less than 64 bits */
     OOO_INSN_RSP_USED = 1u << 6 /* names rsp as something else than the stack */,
     OOO_INSN_RSP_WRITTEN = 1u << 7,
     OOO_INSN_LOCK = 1u << 8,

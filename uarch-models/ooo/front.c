@@ -114,13 +114,13 @@ static void put_window(ooo_core *core)
     if (good) {
         entry->starts |= f->fill_starts;
         if (f->fill_lines > entry->lines)
-            entry->lines = (uint8_t)f->fill_lines;
+            entry->lines = f->fill_lines;
     } else
         *entry = (ooo_window){.address = window + 1}; /* known not to fit */
     entry->used = f->clock;
     f->fill_window = 0;
     for (;;) { /* ways */
-        uint32_t lines = 0;
+        uint64_t lines = 0;
         ooo_window *oldest = NULL;
         for (uint32_t i = 0; i < OOO_DSB_ENTRIES; i++) {
             if (set[i].address == 0 || set[i].lines == 0)
