@@ -1,8 +1,6 @@
 # The bundled problems: every answer comes to the verdict that its author wrote down beside it.
 . "$(dirname "$0")/lib.sh"
-model=()
-! sanitized || model=(--set uarch.plugin=null)
-expect 0 "programs measured" "$PIE" run "$PIE_SOURCE/examples/run.cfg" --out "$work/run" "${model[@]}"
+expect 0 "programs measured" "$PIE" run "$(example_config)" --out "$work/run"
 check "the table has the human rows first" bash -c "grep -E '^(same human|best of all|best@1) ' '$work/out' | head -3 |
     cut -c1-10 | paste -sd, | grep -qx 'same human,best of al,best@1    '"
 check "no line of the table is wider than 80 columns" bash -c "! grep -qE '^.{81}' '$work/out'"

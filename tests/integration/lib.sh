@@ -16,6 +16,20 @@ sanitized()
     nm -D "$PIE" 2>/dev/null | grep -q __asan
 }
 
+# The config of the examples.
+example_config()
+{
+    if ! sanitized; then
+        echo "$PIE_SOURCE/examples/run.cfg"
+        return
+    fi
+    mkdir "$work/examples"
+    ln -s "$PIE_SOURCE"/examples/* "$work/examples/"
+    rm "$work/examples/run.cfg"
+    sed 's/plugin = "skylake"/plugin = "null"/' "$PIE_SOURCE/examples/run.cfg" >"$work/examples/run.cfg"
+    echo "$work/examples/run.cfg"
+}
+
 # check NAME COMMAND...: the command must succeed.
 check()
 {

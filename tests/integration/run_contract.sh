@@ -1,7 +1,7 @@
 # Parts of the contract that the shipped plugins leave unused: dialogues that measure, CPU models of style
 # run, checker programs.
 . "$(dirname "$0")/lib.sh"
-config=$PIE_SOURCE/examples/run.cfg
+config=$(example_config)
 export PIE_PLUGIN_PATH=$PIE_BUILD/tests/plugins
 run()
 {

@@ -1,6 +1,6 @@
 # A plugin that crashes costs what docs/internals/architecture.md says, and the run goes on.
 . "$(dirname "$0")/lib.sh"
-config=$PIE_SOURCE/examples/run.cfg
+config=$(example_config)
 export PIE_PLUGIN_PATH=$PIE_BUILD/tests/plugins
 run()
 {

@@ -1,6 +1,6 @@
 # The report depends on what was measured, not on how: workers, kills and resumes change no byte.
 . "$(dirname "$0")/lib.sh"
-config=$PIE_SOURCE/examples/run.cfg
+config=$(example_config)
 limit=${PIE_TEST_ROWS:-4}
 
 run()
