@@ -392,8 +392,8 @@ static void memory_operands(void **state)
         {"prefetcht0 [rax]", "0f1808", PLAIN, 0, RAX, PIE_REG_NONE},
         {"mov rax,[rip]", "488b0500000000", READ | PLAIN, 8, PIE_REG_NONE, PIE_REG_NONE},
         {"vmovups ymm0,[rdi]", "c5fc1007", READ | PLAIN, 32, RDI, PIE_REG_NONE},
-        {"vpgatherdd ymm0,[rax+ymm1*4],ymm2", "c4e26d900488",
-         READ | OOO_MEM_COUNTED | OOO_MEM_VECTOR, 4, RAX, PIE_REG_VEC0 + 1},
+        {"vpgatherdd ymm0,[rax+ymm1*4],ymm2", "c4e26d900488", READ | OOO_MEM_COUNTED, 4, RAX,
+         PIE_REG_VEC0 + 1},
         {"vpmaskmovd [rdi],ymm1,ymm0", "c4e2758e07", WRITE | OOO_MEM_COUNTED | PLAIN, 4, RDI,
          PIE_REG_NONE},
     };

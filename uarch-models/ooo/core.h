@@ -13,7 +13,7 @@
 
 typedef uint64_t ooo_cycle;
 
-enum { OOO_N_PORTS = 8, OOO_PORT_JUMP = 6 };
+enum { OOO_N_PORTS = 8 };
 
 /* How uops get their port at rename. */
 enum {
@@ -123,8 +123,9 @@ typedef struct ooo_rename {
     uint64_t counts, counts_new;
     ooo_cycle waiting_seen, counts_seen;
     uint8_t next_load_port;
-    /* move elimination: this cycle, the last two */
-    uint8_t elim_count[2][3], elim_used[2][3];
+    /* move elimination, per register file: moves in this cycle and the last; shared registers at
+     * the end of the last cycle [1] and of the one before [2] */
+    uint8_t elim_count[2][2], elim_used[2][3];
     uint8_t group_of[OOO_N_NAMES];          /* registers that share: 0 = alone, else group + 1 */
     uint8_t group_size[2][OOO_ELIM_GROUPS]; /* general, vector */
     uint8_t n_groups[2];
@@ -139,8 +140,7 @@ typedef struct ooo_event {
     uint64_t address;
     uint32_t uop; /* within the instruction */
     uint8_t class, port;
-    uint8_t eliminated;
-    ooo_cycle issued, dispatched, completed, retired;
+    ooo_cycle issued, dispatched, completed;
 } ooo_event;
 
 typedef struct ooo_totals {
@@ -174,7 +174,7 @@ typedef struct ooo_core {
     ooo_cycle integer_retired[OOO_WRITER_RING], vector_retired[OOO_WRITER_RING];
     ooo_store stores[OOO_STORE_RING];
     uint64_t last_store[OOO_N_GRANULES]; /* number + 1 of the youngest store to a granule */
-    ooo_cycle last_commit, loads_from, stores_from, last_load_done, last_store_done;
+    ooo_cycle last_commit, loads_from, stores_from;
     /* reservations */
     uint8_t dispatched[OOO_HORIZON];
     uint64_t busy[OOO_N_PORTS][OOO_HORIZON / 64];
@@ -207,15 +207,16 @@ void ooo_front_structure(ooo_core *core, const ooo_step *step);
  */
 uint8_t ooo_front_source(ooo_core *core, uint64_t address, bool sequential);
 ooo_cycle ooo_front_predecode(ooo_core *core, const ooo_insn *insn);
-/* When the uops of a step are in the queue: ret_queued[i] of laminated uop i (n_laminated). @next:
- * when the instruction after it was predecoded, 0 = not known. Takes the queue as it is now: what
- * is queued is issued by ooo_core_execute() before the next call. */
+/* Delivery of a step: begin, then next for each laminated uop, which says when it enters the queue,
+ * then end. @next: when the instruction after it was predecoded, 0 = not known. The caller issues a
+ * uop, and notes in queue_left when, before it asks for the next one. */
 void ooo_front_begin(ooo_core *core, const ooo_step *step, ooo_cycle next);
 ooo_cycle ooo_front_next(ooo_core *core, const ooo_step *step, uint32_t laminated);
 void ooo_front_end(ooo_core *core, const ooo_step *step);
 
 void ooo_core_init(ooo_core *core, const ooo_params *params, int32_t page_map);
-/* All of @step but the front end's part before delivery. Returns the cycle of its retirement. */
+/* Delivery to retirement of @step. @next_predecoded: as above. Returns the cycle of its retirement.
+ */
 ooo_cycle ooo_core_execute(ooo_core *core, const ooo_step *step, ooo_cycle next_predecoded);
 
 #ifdef OOO_OBSERVE

@@ -307,8 +307,6 @@ static void add_mems(builder *b, const pie_insn *from, ooo_insn *insn)
             made.bytes = (uint16_t)(mem->bytes / mem->n_elements);
         if (mem->index == PIE_REG_NONE && mem->displacement >= 0 && mem->displacement < 2048)
             made.flags |= OOO_MEM_PLAIN_BASE;
-        if (mem->flags & PIE_MEM_VSIB)
-            made.flags |= OOO_MEM_VECTOR;
         insn->has_counted |= (made.flags & OOO_MEM_COUNTED) != 0;
         if (!(made.flags & OOO_MEM_COUNTED)) {
             insn->n_reads = (uint8_t)(insn->n_reads + ((made.flags & OOO_MEM_READ) != 0));

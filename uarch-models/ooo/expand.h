@@ -53,8 +53,7 @@ enum {
     OOO_MEM_READ = 1u << 0,
     OOO_MEM_WRITE = 1u << 1,
     OOO_MEM_COUNTED = 1u << 2,
-    OOO_MEM_PLAIN_BASE = 1u << 3, /* no index, displacement 0 .. 2047 */
-    OOO_MEM_VECTOR = 1u << 4      /* the index is a vector register */
+    OOO_MEM_PLAIN_BASE = 1u << 3 /* no index, displacement 0 .. 2047 */
 };
 
 typedef struct ooo_mem {

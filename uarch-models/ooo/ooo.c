@@ -38,7 +38,6 @@ typedef struct ooo {
     ooo_core *core;
     waiting waiting;
     uint64_t expected; /* address behind the last instruction */
-    char unknown_text[256];
 } ooo;
 
 /* ---- options ----------------------------------------------------------------------------------
